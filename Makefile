@@ -1,0 +1,108 @@
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+
+# The first Python on PATH that is new enough; `make PYTHON=/path/to/python ...` takes another.
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+
+# pip works in .venv or not at all, whatever the environment says.
+export PIP_REQUIRE_VIRTUALENV := 1
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PIP_USER := 0
+unexport PYTHONPATH PYTHONHOME PIP_TARGET PIP_PREFIX
+
+# Each step of making .venv leaves a stamp when it is done, so that a half-made one is made again.
+# The stamps carry the folder's name, because a .venv does not survive a move.
+HERE := $(shell pwd | cksum | cut -d ' ' -f 1)
+MADE := .venv/made-$(HERE)
+CONTRACT := .venv/contract-$(HERE)
+DEV := .venv/dev-$(HERE)
+RUN := .venv/bin/python
+INSTALL := $(RUN) -m pip install --quiet --constraint constraints.txt --editable
+
+.PHONY: help
+help: ## Show this help
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(MADE):
+	@test -n "$(PYTHON)" && $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or later is needed; found: $$($(or $(PYTHON),python3) --version 2>&1 || true)" >&2; exit 1; }
+	@echo "Making .venv ..."
+	@rm -rf .venv
+	@$(PYTHON) -m venv --clear .venv
+	@touch $@
+
+$(CONTRACT): $(MADE) pyproject.toml constraints.txt
+	@echo "Installing what the stand-in and the probe need into .venv ..."
+	@$(INSTALL) '.[contract]'
+	@touch $@
+
+$(DEV): $(MADE) pyproject.toml constraints.txt
+	@echo "Installing what tests and checks need into .venv ..."
+	@$(INSTALL) '.[dev]'
+	@touch $@ $(CONTRACT)
+
+.PHONY: demo
+demo: $(CONTRACT) ## Fetch a history from a stand-in of the API, then check the stand-in's contract
+	@$(RUN) -m contract_tests.demo
+
+.PHONY: standin
+standin: $(CONTRACT) ## Serve the stand-in on loopback until Ctrl-C (options: ARGS="--help")
+	@$(RUN) -m contract_tests.standin $(ARGS)
+
+.PHONY: contract
+contract: $(CONTRACT) ## Check the contract of the stand-in
+	@$(RUN) -m contract_tests.live --standin $(ARGS)
+
+.PHONY: contract-live
+contract-live: $(CONTRACT) ## Check the contract of the live API (MYCIRRUS_API_KEY, MYCIRRUS_INSTRUMENTS)
+	@$(RUN) -m contract_tests.live $(ARGS)
+
+.PHONY: test
+test: $(DEV) ## Run all tests, offline
+	@$(RUN) -m pytest $(ARGS)
+
+.PHONY: generate
+generate: $(DEV) ## Write the typed client that the spec describes
+	@$(RUN) openapi/generate.py
+
+.PHONY: check-generated
+check-generated: $(DEV) ## Fail if the client on disk is not what the spec generates
+	@$(RUN) openapi/generate.py --check
+
+.PHONY: format
+format: $(DEV) ## Format and fix our own code
+	@$(RUN) -m ruff check --quiet --fix-only .
+	@$(RUN) -m ruff format --quiet .
+
+.PHONY: lint
+lint: $(DEV) ## Check style, without changing anything
+	@$(RUN) -m ruff check --quiet .
+	@$(RUN) -m ruff format --quiet --diff .
+
+.PHONY: typecheck
+typecheck: $(DEV) ## Check types, generated code included
+	@$(RUN) -m mypy
+
+.PHONY: check
+check: lint typecheck check-generated test ## Run what CI runs
+
+.PHONY: peer-check
+peer-check: $(CONTRACT) ## Run the SDK against Prism, a mock server that this project did not write
+	@$(RUN) -m contract_tests.peer_check
+
+.PHONY: build
+build: check-generated ## Build the wheel and the source archive into dist/
+	@rm -rf dist
+	@$(RUN) -m hatchling build
+
+.PHONY: constraints
+constraints: $(MADE) ## Choose the newest versions that go together, and write them down
+	@$(RUN) -m pip install --quiet uv
+	@$(RUN) -m uv pip compile --quiet --upgrade --universal --no-header --no-annotate \
+		--no-emit-index-url --no-emit-find-links --python-version 3.11 --extra dev \
+		pyproject.toml --output-file constraints.txt
+
+.PHONY: clean
+clean: ## Remove .venv and everything that was made
+	@rm -rf .venv .build dist report .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,448 @@
+"""Sends, reads, retries, classifies: the one hand-written module that imports httpx.
+
+`HTTPClient` and `AsyncHTTPClient` are httpx clients whose ``send`` does all that. They are handed
+to the generated client, which so has it for every operation.
+"""
+
+import asyncio
+import json
+import platform
+import ssl
+import threading
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+from . import __version__
+from .call import Call, Clock, Context, Pause
+from .errors import (
+    APIConnectionError,
+    APIResponseError,
+    APIStatusError,
+    APITimeoutError,
+    ConfigurationError,
+    InvalidRequestError,
+    status_error_class,
+)
+from .retry import Outcome, parse_retry_after
+from .settings import Settings
+
+API_KEY_HEADER = "X-Api-Key"
+USER_AGENT = f"mycirrus-sdk/{__version__} python/{platform.python_version()}"
+
+# What of a body is kept on an error, and of its description in a message: characters.
+BODY_LIMIT = 2048
+DESCRIPTION_LIMIT = 200
+
+# Under these names a request takes its Context along, and an answer its Call.
+CONTEXT = "cirrus_context"
+_CALL = "cirrus_call"
+
+Response = httpx.Response
+Transport = httpx.BaseTransport
+AsyncTransport = httpx.AsyncBaseTransport
+Timeouts = dict[str, float | None]
+
+_HINTS = {
+    401: "check the API key",
+    403: "the key lacks a scope, or may not see these instruments",
+}
+
+
+@dataclass(frozen=True)
+class Desk:
+    """What all calls of one client share."""
+
+    settings: Settings
+    clock: Clock
+    pause: Pause = field(default_factory=Pause)
+
+    def open(self, request: httpx.Request) -> Call:
+        """Begin a call."""
+        return Call(
+            method=request.method,
+            path=request.url.path,
+            context=request.extensions.get(CONTEXT, Context()),
+            settings=self.settings,
+            clock=self.clock,
+            shared_pause=self.pause,
+        )
+
+
+class HTTPClient(httpx.Client):
+    """An httpx client that keeps the settings' promises, for every request without ``stream``.
+
+    ``send`` is overridden, and not a transport given, because that covers the reading of the body
+    and leaves proxies and certificates of the environment to httpx.
+    """
+
+    def __init__(self, settings: Settings, *, transport: Transport | None, clock: Clock) -> None:
+        super().__init__(
+            **_options(settings),
+            transport=transport,
+            event_hooks={"response": [_forget_location]},
+        )
+        self._desk = Desk(settings, clock)
+        self._slots = threading.BoundedSemaphore(settings.max_concurrency)
+
+    def build_request(self, *args: Any, **kwargs: Any) -> httpx.Request:
+        """Build a request as httpx does, and refuse one that has no URL."""
+        try:
+            return super().build_request(*args, **kwargs)
+        except httpx.InvalidURL as error:
+            raise _no_url(error) from error
+
+    def send(self, request: httpx.Request, *, stream: bool = False, **options: Any) -> Response:
+        """Send until there is a 2xx or no hope of one, and read the whole body.
+
+        Raises:
+            APIStatusError: The last answer has another status.
+            APIConnectionError: No whole answer came.
+            APIResponseError: The body of a 2xx cannot be decoded.
+        """
+        if self.is_closed:
+            raise _closed()
+        if stream:
+            return super().send(request, stream=True, **options)
+        call = self._desk.open(request)
+        timeouts = request.extensions.get("timeout", {})
+        while True:
+            result = self._attempt(call, request, timeouts)
+            if isinstance(result, Response):
+                return result
+            self._desk.clock.sleep(result)
+
+    def _attempt(self, call: Call, request: httpx.Request, timeouts: Timeouts) -> Response | float:
+        """Send once: the answer, or the seconds to wait before the next attempt."""
+        call.queue()
+        with self._slots:
+            while pause := call.pause():
+                self._desk.clock.sleep(pause)
+            request.extensions["timeout"] = _within(timeouts, call.begin())
+            try:
+                response = super().send(request, stream=True, follow_redirects=False)
+                self._read(call, response)
+            except httpx.RequestError as error:
+                return _failed(call, error)
+            return _answered(call, response)
+
+    def _read(self, call: Call, response: httpx.Response) -> None:
+        """Read the whole body, while the call's budget lasts."""
+        assert isinstance(response.stream, httpx.SyncByteStream)  # noqa: S101 - narrows
+        response.stream = _Bounded(response.stream, call)
+        response.extensions[_CALL] = call
+        try:
+            response.read()
+        except httpx.RequestError as error:
+            _raise_unread(response, error)
+        finally:
+            response.close()
+
+
+class AsyncHTTPClient(httpx.AsyncClient):
+    """The same as `HTTPClient`, in an event loop."""
+
+    def __init__(
+        self, settings: Settings, *, transport: AsyncTransport | None, clock: Clock
+    ) -> None:
+        super().__init__(
+            **_options(settings),
+            transport=transport,
+            event_hooks={"response": [_forget_location_async]},
+        )
+        self._desk = Desk(settings, clock)
+        self._slots = asyncio.BoundedSemaphore(settings.max_concurrency)
+
+    def build_request(self, *args: Any, **kwargs: Any) -> httpx.Request:
+        """Build a request as httpx does, and refuse one that has no URL."""
+        try:
+            return super().build_request(*args, **kwargs)
+        except httpx.InvalidURL as error:
+            raise _no_url(error) from error
+
+    async def send(
+        self, request: httpx.Request, *, stream: bool = False, **options: Any
+    ) -> Response:
+        """Send until there is a 2xx or no hope of one, and read the whole body.
+
+        Raises:
+            APIStatusError: The last answer has another status.
+            APIConnectionError: No whole answer came.
+            APIResponseError: The body of a 2xx cannot be decoded.
+        """
+        if self.is_closed:
+            raise _closed()
+        if stream:
+            return await super().send(request, stream=True, **options)
+        call = self._desk.open(request)
+        timeouts = request.extensions.get("timeout", {})
+        while True:
+            result = await self._attempt(call, request, timeouts)
+            if isinstance(result, Response):
+                return result
+            await self._desk.clock.async_sleep(result)
+
+    async def _attempt(
+        self, call: Call, request: httpx.Request, timeouts: Timeouts
+    ) -> Response | float:
+        """Send once: the answer, or the seconds to wait before the next attempt."""
+        call.queue()
+        async with self._slots:
+            while pause := call.pause():
+                await self._desk.clock.async_sleep(pause)
+            request.extensions["timeout"] = _within(timeouts, call.begin())
+            try:
+                response = await super().send(request, stream=True, follow_redirects=False)
+                await self._read(call, response)
+            except httpx.RequestError as error:
+                return _failed(call, error)
+            return _answered(call, response)
+
+    async def _read(self, call: Call, response: httpx.Response) -> None:
+        """Read the whole body, while the call's budget lasts."""
+        assert isinstance(response.stream, httpx.AsyncByteStream)  # noqa: S101 - narrows
+        response.stream = _AsyncBounded(response.stream, call)
+        response.extensions[_CALL] = call
+        try:
+            await response.aread()
+        except httpx.RequestError as error:
+            _raise_unread(response, error)
+        finally:
+            await response.aclose()
+
+
+def _options(settings: Settings) -> dict[str, Any]:
+    """How to make an httpx client of these settings."""
+    workers = settings.max_concurrency
+    return {
+        "base_url": settings.base_url,
+        "headers": {
+            API_KEY_HEADER: settings.api_key.reveal(),
+            "User-Agent": USER_AGENT,
+            "Accept": "application/json",
+        },
+        "timeout": settings.timeout,
+        "verify": settings.verify,
+        "limits": httpx.Limits(max_connections=workers, max_keepalive_connections=workers),
+        "follow_redirects": False,
+    }
+
+
+def _within(timeouts: Timeouts, left: float) -> Timeouts:
+    """The timeouts of an attempt, none longer than what is left of the budget."""
+    left = max(left, 0.001)
+    return {
+        step: left if (limit := timeouts.get(step)) is None else min(limit, left)
+        for step in ("connect", "read", "write", "pool")
+    }
+
+
+def _forget_location(response: httpx.Response) -> None:
+    """Drop where a redirect leads: httpx would parse it, and a bad one would hide the status."""
+    response.headers.pop("location", None)
+
+
+async def _forget_location_async(response: httpx.Response) -> None:
+    _forget_location(response)
+
+
+class _Bounded(httpx.SyncByteStream):
+    """A body that ends in a timeout when the budget of its call is gone, however it drips."""
+
+    def __init__(self, stream: httpx.SyncByteStream, call: Call) -> None:
+        self._stream = stream
+        self._call = call
+
+    def __iter__(self) -> Iterator[bytes]:
+        for chunk in self._stream:
+            yield chunk
+            _check_budget(self._call)
+
+    def close(self) -> None:
+        self._stream.close()
+
+
+class _AsyncBounded(httpx.AsyncByteStream):
+    """The same as `_Bounded`, in an event loop."""
+
+    def __init__(self, stream: httpx.AsyncByteStream, call: Call) -> None:
+        self._stream = stream
+        self._call = call
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for chunk in self._stream:
+            yield chunk
+            _check_budget(self._call)
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+
+def _raise_unread(response: Response, error: httpx.RequestError) -> None:
+    """Judge a body that could not be read: an error status says enough without it."""
+    if not response.is_success:
+        return
+    if isinstance(error, httpx.DecodingError):
+        raise mismatch(response, "$", f"cannot be decoded: {error}") from error
+    raise error
+
+
+def _check_budget(call: Call) -> None:
+    if call.left <= 0:
+        raise httpx.ReadTimeout("total_timeout is over, and the body is not")
+
+
+def _answered(call: Call, response: httpx.Response) -> Response | float:
+    """Take an answer: give it back if it is a 2xx, else the seconds to wait.
+
+    Raises:
+        APIStatusError: There is no further attempt.
+    """
+    if response.is_success:
+        response.__class__ = _Answer  # httpx has no way to choose the class of its responses
+        return response
+    status = response.status_code
+    retry_after = parse_retry_after(
+        response.headers.get("retry-after"),
+        date=response.headers.get("date"),
+        now=call.clock.now(),
+    )
+    reason = f"{status} {httpx.codes.get_reason_phrase(status)}".strip()
+    if retry_after is not None:
+        reason += f", Retry-After {retry_after:g} s"
+    return call.conclude(
+        _status_error(call, response, retry_after), Outcome(status, retry_after), reason
+    )
+
+
+def _status_error(
+    call: Call, response: httpx.Response, retry_after: float | None
+) -> APIStatusError:
+    status = response.status_code
+    content = _content(response)
+    code, description = _explanation(call, content)
+    message = f"{status} {code or httpx.codes.get_reason_phrase(status)}".strip()
+    if description:
+        message += f": {_clip(description, DESCRIPTION_LIMIT)}"
+    if hint := _hint(status, call.context.scope):
+        message += f" ({hint})"
+    return status_error_class(status)(
+        f"{message} ({call.where})",
+        status_code=status,
+        code=code,
+        description=description,
+        retry_after=retry_after,
+        body=_beginning(call, content),
+    )
+
+
+def _explanation(call: Call, content: bytes) -> tuple[str | None, str | None]:
+    """``error`` and ``description`` of the documented body, as far as they are there."""
+    try:
+        body = json.loads(content)
+    except (ValueError, RecursionError):
+        return None, None
+    if not isinstance(body, dict):
+        return None, None
+    code, description = (
+        call.settings.api_key.scrub(text) if isinstance(text, str) else None
+        for text in (body.get("error"), body.get("description"))
+    )
+    return code, description
+
+
+def _hint(status: int, scope: str | None) -> str | None:
+    if status == 403 and scope is not None:
+        return f"the key needs the scope {scope}, and access to these instruments"
+    if 300 <= status <= 399:
+        return "redirects are not followed; check base_url"
+    return _HINTS.get(status)
+
+
+def _failed(call: Call, cause: httpx.RequestError) -> float:
+    """Take a failure: give the seconds to wait.
+
+    Raises:
+        APIConnectionError: There is no further attempt.
+    """
+    reason = call.settings.api_key.scrub(f"{type(cause).__name__}: {cause}".removesuffix(": "))
+    error: APIConnectionError
+    if isinstance(cause, httpx.TimeoutException):
+        error = APITimeoutError(f"no whole answer in time: {reason} ({call.where})")
+    else:
+        error = APIConnectionError(f"no whole answer: {reason} ({call.where})")
+    try:
+        return call.conclude(error, Outcome(transient=_is_transient(cause)), reason)
+    except APIConnectionError as final:
+        raise final from cause
+
+
+def _is_transient(cause: httpx.RequestError) -> bool:
+    """Whether another attempt could do better than this failure."""
+    if not isinstance(cause, httpx.TransportError):
+        return False
+    if isinstance(cause, httpx.UnsupportedProtocol | httpx.LocalProtocolError):
+        return False
+    link: BaseException | None = cause
+    while link is not None and not isinstance(link, ssl.SSLCertVerificationError):
+        link = link.__cause__ or link.__context__
+    return link is None
+
+
+class _Answer(httpx.Response):
+    """A 2xx. Whoever asks it for JSON that it has not got is told so by an error of ours."""
+
+    def json(self, **kwargs: Any) -> Any:
+        try:
+            return super().json(**kwargs)
+        except (ValueError, RecursionError) as error:
+            problem = f"is not JSON: {error}"
+        # Outside the handler: the parser's own error holds the whole body.
+        raise mismatch(self, "$", problem)
+
+
+def mismatch(response: Response, path: str, problem: str) -> APIResponseError:
+    """The error for a 2xx of this client whose body does not fit the contract.
+
+    Args:
+        response: The answer.
+        path: Where in the body, as a JSON path.
+        problem: What is wrong there, to be read after the path.
+    """
+    call: Call = response.extensions[_CALL]
+    message = f"{response.status_code}, but {path} {problem} ({call.where})"
+    error = APIResponseError(
+        call.settings.api_key.scrub(message),
+        status_code=response.status_code,
+        path=path,
+        body=_beginning(call, _content(response)),
+    )
+    return call.stamped(error, "not_retryable")
+
+
+def _content(response: Response) -> bytes:
+    """What was read of the body: all of it, or nothing if it broke off."""
+    try:
+        return response.content
+    except httpx.ResponseNotRead:
+        return b""
+
+
+def _beginning(call: Call, content: bytes) -> str:
+    # Scrubbed before it is clipped: half a key is half a secret.
+    text = content[: 8 * BODY_LIMIT].decode("utf-8", "replace")
+    return call.settings.api_key.scrub(text)[:BODY_LIMIT]
+
+
+def _clip(text: str, limit: int) -> str:
+    return text if len(text) <= limit else text[:limit] + "..."
+
+
+def _no_url(error: httpx.InvalidURL) -> InvalidRequestError:
+    return InvalidRequestError(f"no URL can be made of this request: {error}; ask for less at once")
+
+
+def _closed() -> ConfigurationError:
+    return ConfigurationError("this client is closed; make a new one")

@@ -1,0 +1,206 @@
+"""When to try again, and how long to wait first.
+
+Pure: no I/O, no clock, no random number of its own. ``http.py`` asks, waits and sends.
+The numbers and the reason for each are in the README, section "Retries".
+"""
+
+import math
+import re
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING
+
+from .errors import ConfigurationError, StopReason
+
+if TYPE_CHECKING:
+    from .ranges import HistoryWindow
+
+# 408 and 429 say "later"; a 5xx may pass. 501, 505 and 511 will not, however often one asks.
+RETRYABLE_STATUSES = frozenset({408, 429, *range(500, 600)}) - {501, 505, 511}
+
+# RFC 9110, section 10.2.3, says delay-seconds are digits; some servers send a fraction.
+_DELAY_SECONDS = re.compile(r"[0-9]{1,10}(\.[0-9]{1,3})?")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RetryPolicy:
+    """How often to try, and how long to wait in between. All times are in seconds.
+
+    Args:
+        max_attempts: Requests in all for one call; 1 turns retries off.
+        total_timeout: Wall clock for one call (one ``calibration_log``, or one window of a
+            history): attempts, waits and the reading of bodies together.
+        max_retry_after: The longest ``Retry-After`` that is waited for. A longer one ends the call
+            at once, with ``retry_after`` on the error.
+        backoff_base: The wait after the first transient failure (5xx, 408, connection) is up to
+            this, then up to twice as long each time: full jitter.
+        backoff_cap: No such wait is longer.
+        throttle_base: The wait after the first 429 without a usable ``Retry-After`` is between
+            half of this and this, then twice as long each time.
+        throttle_cap: No such wait is longer.
+
+    Raises:
+        ConfigurationError: A value of the wrong type or out of bounds.
+    """
+
+    max_attempts: int = 4
+    total_timeout: float = 180.0
+    max_retry_after: float = 120.0
+    backoff_base: float = 0.5
+    backoff_cap: float = 8.0
+    throttle_base: float = 2.0
+    throttle_cap: float = 30.0
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.max_attempts, int) or isinstance(self.max_attempts, bool):
+            raise ConfigurationError(
+                f"max_attempts must be a whole number: {self.max_attempts!r}; 1 turns retries off"
+            )
+        if self.max_attempts < 1:
+            raise ConfigurationError(
+                f"max_attempts must be at least 1: {self.max_attempts}; 1 turns retries off"
+            )
+        for field in fields(self)[1:]:
+            _check_seconds(field.name, getattr(self, field.name), above_zero=field.name in _BOUNDS)
+
+
+_BOUNDS = frozenset({"total_timeout"})
+
+
+def _check_seconds(name: str, value: object, *, above_zero: bool) -> None:
+    if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
+        raise ConfigurationError(f"{name} must be a finite number of seconds: {value!r}")
+    if value < 0 or (above_zero and value == 0):
+        bound = "more than 0" if above_zero else "0 or more"
+        raise ConfigurationError(f"{name} must be {bound} seconds: {value!r}")
+
+
+@dataclass(frozen=True)
+class RetryEvent:
+    """One retry that is about to happen.
+
+    Attributes:
+        attempt: The attempt that failed; the first is 1.
+        reason: What happened, for people: ``429 Too Many Requests, Retry-After 1 s``.
+        wait: Seconds until the next attempt.
+        method: ``GET``.
+        path: The path of the request, without its query.
+        window: The window of a history; None outside a history.
+    """
+
+    attempt: int
+    reason: str
+    wait: float
+    method: str
+    path: str
+    window: "HistoryWindow | None"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one attempt that did not succeed.
+
+    Attributes:
+        status: The status of the answer; None if no whole answer came.
+        retry_after: Seconds that the server asked to wait, if it did.
+        transient: For an attempt without an answer: whether another could do better.
+    """
+
+    status: int | None = None
+    retry_after: float | None = None
+    transient: bool = True
+
+    @property
+    def retryable(self) -> bool:
+        """Whether another attempt could succeed at all."""
+        return self.transient if self.status is None else self.status in RETRYABLE_STATUSES
+
+
+@dataclass(frozen=True)
+class Wait:
+    """Try again after so many seconds."""
+
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Stop:
+    """Do not try again, because."""
+
+    reason: StopReason
+
+
+def decide(
+    policy: RetryPolicy, outcome: Outcome, *, attempt: int, elapsed: float, jitter: float
+) -> Wait | Stop:
+    """Say what follows an attempt that did not succeed.
+
+    Args:
+        policy: The caller's numbers.
+        outcome: What became of the attempt.
+        attempt: Which attempt it was; the first is 1.
+        elapsed: Seconds since the call began.
+        jitter: A random number, 0 <= jitter < 1.
+    """
+    left = policy.total_timeout - elapsed
+    if not outcome.retryable:
+        return Stop("not_retryable")
+    if left <= 0:
+        return Stop("total_timeout")
+    if attempt >= policy.max_attempts:
+        return Stop("attempts")
+    asked = outcome.retry_after
+    if asked is None:
+        wait = _backoff(policy, outcome, attempt, jitter)
+        return Wait(wait) if wait < left else Stop("total_timeout")
+    if asked > policy.max_retry_after or asked >= left:
+        return Stop("retry_after_too_long")
+    return Wait(asked + jitter * min(_spread(asked), left - asked))
+
+
+def _backoff(policy: RetryPolicy, outcome: Outcome, attempt: int, jitter: float) -> float:
+    """The wait when the server asked for none.
+
+    A 429 gets a floor: with full jitter the next request could follow it at once.
+    """
+    doubled = 2.0 ** min(attempt - 1, 30)
+    if outcome.status == 429:
+        ceiling = min(policy.throttle_cap, policy.throttle_base * doubled)
+        return ceiling / 2 * (1 + jitter)
+    return jitter * min(policy.backoff_cap, policy.backoff_base * doubled)
+
+
+def _spread(asked: float) -> float:
+    """How much later than asked to come at most, so that not everybody comes back at once."""
+    return max(1.0, 0.1 * asked)
+
+
+def parse_retry_after(value: str | None, *, date: str | None, now: datetime) -> float | None:
+    """Read a ``Retry-After`` header (RFC 9110, section 10.2.3).
+
+    Args:
+        value: The header: seconds or an HTTP-date.
+        date: The ``Date`` header of the same answer. An HTTP-date is measured against it, so that
+            a clock that is wrong on either side does not matter.
+        now: The time here (aware), used where ``date`` is missing or unreadable.
+
+    Returns:
+        Seconds to wait; None if the header is absent, is not readable, or asks for no wait.
+    """
+    text = (value or "").strip(" \t")
+    if _DELAY_SECONDS.fullmatch(text):
+        seconds = float(text)
+    elif (until := _http_date(text)) is None:
+        return None
+    else:
+        seconds = (until - (_http_date(date or "") or now)).total_seconds()
+    return seconds if seconds > 0 else None
+
+
+def _http_date(text: str) -> datetime | None:
+    try:
+        moment = parsedate_to_datetime(text)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment

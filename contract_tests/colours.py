@@ -1,0 +1,48 @@
+"""One test for two clients: use a sync or an async one, and get what it gave."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Generator
+from typing import Any
+
+import httpx
+
+from cirrus_ext import AsyncCirrusClient, CirrusClient
+
+KEY = "canary-key-0123456789"
+START, END = "2023-01-01T00:00:00Z", "2023-01-31T00:00:00Z"
+
+
+def use(colour: str, job: Callable[[Any], Any], **options: Any) -> Any:
+    """Make a client, let it do a job, close it.
+
+    Args:
+        colour: ``sync`` or ``async``.
+        job: What to do with the client; may give a value, something to await, or a generator.
+        options: What the client is made with, besides `KEY`.
+
+    Returns:
+        What the job gave; of a generator the list.
+    """
+    if colour == "async":
+        return asyncio.run(_use_async(job, options))
+    with CirrusClient(KEY, **options) as client:
+        result = job(client)
+        return list(result) if isinstance(result, Generator) else result
+
+
+async def _use_async(job: Callable[[Any], Any], options: dict[str, Any]) -> Any:
+    async with AsyncCirrusClient(KEY, **options) as client:
+        result = job(client)
+        if isinstance(result, AsyncGenerator):
+            return [element async for element in result]
+        return await result
+
+
+def ask(client: Any) -> Any:
+    """The question that most tests ask."""
+    return client.calibration_log(["QT123456"], start=START, end=END)
+
+
+def copy_of(response: httpx.Response) -> httpx.Response:
+    """The same answer, not read by anybody yet; a table of cases is played more than once."""
+    return httpx.Response(response.status_code, headers=response.headers, content=response.content)

@@ -1,0 +1,33 @@
+"""What every test stands on: no network, no key or server of the environment, a clock to turn."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from .clock import FakeClock
+from .offline import sitecustomize
+
+# Child processes have the same guard.
+os.environ["PYTHONPATH"] = str(Path(sitecustomize.__file__).parent)
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("MYCIRRUS_API_KEY", "MYCIRRUS_BASE_URL", "MYCIRRUS_INSTRUMENTS"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    """A clock that only moves when somebody waits."""
+    return FakeClock()
+
+
+@pytest.fixture(params=["sync", "async"])
+def colour(request: pytest.FixtureRequest) -> str:
+    """Which of the two clients a test is about: it is about both."""
+    return str(request.param)

@@ -1,0 +1,172 @@
+"""``make contract-live`` and ``make contract``: ask the API, and say which promises it keeps.
+
+    python -m contract_tests.live --base-url URL --instruments A,B
+
+The key comes from ``MYCIRRUS_API_KEY`` and from nowhere else, so that no process list shows it.
+"""
+
+import argparse
+import os
+import sys
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from rich.console import Console
+
+from cirrus_ext import CirrusError, ConfigurationError
+from cirrus_ext.ranges import LONGEST_WINDOW, as_utc, check_instruments, floor_ms, wire_time
+from cirrus_ext.settings import API_KEY_VARIABLE, Secret, find_api_key, find_base_url
+
+from .harness.checks import judge
+from .harness.probe import Probe, plan
+from .harness.report import print_findings
+from .harness.verdicts import exit_code
+from .standin.adapters import Standin, serve
+from .standin.rules import DEMO_KEY
+
+INSTRUMENTS_VARIABLE = "MYCIRRUS_INSTRUMENTS"
+BAD_USAGE = 2
+EXIT_CODES = """\
+exit codes:
+  0  every promise holds
+  1  a promise is broken, or drifts from what we assume
+  2  bad usage
+  3  undecided: unreachable, unauthorised, throttled, or nothing to look at
+(make turns each of 1, 2 and 3 into 2; for the number call this program.)"""
+
+
+@dataclass(frozen=True)
+class Target:
+    """Whom to ask about what."""
+
+    base_url: str
+    api_key: Secret
+    instruments: list[str]
+    start: datetime
+    end: datetime
+    interval: float
+    budget: int
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    command = argparse.ArgumentParser(
+        prog="python -m contract_tests.live",
+        description="Ask the MyCirrus API a few questions and say which promises it keeps. The key "
+        "is taken from MYCIRRUS_API_KEY.",
+        epilog=EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    command.add_argument("--base-url", metavar="URL", help="default: MYCIRRUS_BASE_URL, or the API")
+    command.add_argument(
+        "--instruments", metavar="A,B", help="serial numbers; default: MYCIRRUS_INSTRUMENTS"
+    )
+    command.add_argument("--start", metavar="TIME", help="default: 365 days before the end")
+    command.add_argument("--end", metavar="TIME", help="default: now")
+    command.add_argument(
+        "--interval", type=float, default=1.0, metavar="SECONDS", help="between requests; default 1"
+    )
+    command.add_argument(
+        "--budget", type=int, default=9, metavar="N", help="the most requests; default 9"
+    )
+    command.add_argument(
+        "--standin", action="store_true", help="ask the stand-in, which is started for it"
+    )
+    return command
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Ask and judge.
+
+    Returns:
+        The exit code, see `EXIT_CODES`.
+    """
+    command = parser()
+    options = command.parse_args(arguments)
+    console = Console()
+    try:
+        if not options.standin:
+            return run(console, _target(options, _key(), find_base_url(options.base_url)))
+        options.instruments = options.instruments or "QT123456,QT234567"
+        options.interval = 0.0
+        with serve(Standin()) as base_url:
+            return run(console, _target(options, Secret(DEMO_KEY), base_url))
+    except CirrusError as error:
+        print(f"contract: {error}", file=sys.stderr)
+        return BAD_USAGE
+    except KeyboardInterrupt:
+        return 130
+
+
+def _key() -> Secret:
+    """The key of the environment.
+
+    Raises:
+        ConfigurationError: There is none, or it cannot be one.
+    """
+    if not os.environ.get(API_KEY_VARIABLE):
+        raise ConfigurationError(
+            f"set {API_KEY_VARIABLE} to a key with the scope data.system:read, "
+            f"and {INSTRUMENTS_VARIABLE} to serial numbers with commas between"
+        )
+    return find_api_key()
+
+
+def _target(options: argparse.Namespace, api_key: Secret, base_url: str) -> Target:
+    """Check what was given.
+
+    Raises:
+        CirrusError: It cannot be meant.
+    """
+    given = options.instruments or os.environ.get(INSTRUMENTS_VARIABLE, "")
+    if not given:
+        raise ConfigurationError(
+            f"serial numbers are missing: pass --instruments A,B, or set {INSTRUMENTS_VARIABLE}"
+        )
+    end = floor_ms(as_utc("--end", options.end or datetime.now(UTC)))
+    start = floor_ms(as_utc("--start", options.start or end - LONGEST_WINDOW))
+    if not timedelta() < end - start <= LONGEST_WINDOW:
+        raise ConfigurationError(
+            f"--start must be before --end, by at most {LONGEST_WINDOW.days} days: "
+            f"{wire_time(start)} to {wire_time(end)}"
+        )
+    if options.interval < 0 or options.budget < 1:
+        raise ConfigurationError("--interval must be 0 or more seconds, --budget 1 or more")
+    return Target(
+        base_url=base_url,
+        api_key=api_key,
+        instruments=check_instruments(given.split(",")),
+        start=start,
+        end=end,
+        interval=options.interval,
+        budget=options.budget,
+    )
+
+
+def run(console: Console, target: Target) -> int:
+    """Ask, judge, print.
+
+    Returns:
+        The exit code.
+    """
+    count = len(target.instruments)
+    console.print(
+        f"Asking {target.base_url} about {count} instrument{'s' if count > 1 else ''}, "
+        f"{wire_time(target.start)} to {wire_time(target.end)}:",
+        highlight=False,
+    )
+    probe = Probe(
+        target.base_url,
+        target.api_key.reveal(),
+        interval=target.interval,
+        budget=target.budget,
+    )
+    exchanges = probe.ask(plan(target.instruments, target.start, target.end))
+    findings = judge(exchanges)
+    print_findings(console, findings, exchanges)
+    return exit_code(findings)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,39 @@
+"""The guard. Python runs a ``sitecustomize`` by itself at start, if it is on ``PYTHONPATH``.
+
+``conftest.py`` imports it, and puts this folder on the ``PYTHONPATH`` of child processes. It is an
+audit hook: it sees every connection and every look-up of a name, whoever makes it.
+"""
+
+import sys
+from typing import Any
+
+LOOPBACK = {"127.0.0.1", "::1", "localhost", "", None}
+# The events, and where in their arguments the host or the address is.
+WATCHED = {
+    "socket.connect": 1,
+    "socket.sendto": 1,
+    "socket.getaddrinfo": 0,
+    "socket.gethostbyname": 0,
+    "socket.gethostbyaddr": 0,
+}
+
+
+class NetworkForbiddenError(RuntimeError):
+    """A test tried to leave this machine. No OSError, so that no client takes it for an outage."""
+
+
+def guard(event: str, arguments: tuple[Any, ...]) -> None:
+    """Refuse a connection that leads elsewhere."""
+    if event not in WATCHED:
+        return
+    target = arguments[WATCHED[event]]
+    if isinstance(target, tuple):  # (host, port, ...); a str is a Unix socket or a name
+        target = target[0]
+    elif event == "socket.connect":
+        return
+    host = target.decode() if isinstance(target, bytes) else target
+    if host not in LOOPBACK:
+        raise NetworkForbiddenError(f"tests stay on loopback: {event} to {host}")
+
+
+sys.addaudithook(guard)

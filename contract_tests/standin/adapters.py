@@ -1,0 +1,124 @@
+"""The stand-in on the air: for httpx in process, for ASGI, and on a loopback socket."""
+
+import socket
+import threading
+import time
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+import uvicorn
+
+from .faults import FAULTS
+from .fleet import fleet
+from .rules import BASE_PATH, LOG_PATH, Reply, Request, World, answer
+
+LOOPBACK = "127.0.0.1"
+
+
+def demo_world() -> World:
+    """The fleet up to now, with all switches as assumed."""
+    return World(entries=fleet())
+
+
+@dataclass
+class Standin:
+    """The stand-in with a memory: it counts requests, and has the faults that are due.
+
+    Attributes:
+        world: What the answers depend on.
+        script: Faults by the number of the request for the log that they take; the first is 1.
+        requests: What has arrived for the log.
+    """
+
+    world: World = field(default_factory=demo_world)
+    script: dict[int, str] = field(default_factory=dict)
+    requests: list[Request] = field(default_factory=list)
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def handle(self, request: Request) -> Reply:
+        """Answer a request, or put the fault in the place of the answer."""
+        if request.path != LOG_PATH:
+            return answer(request, self.world)
+        with self._lock:
+            self.requests.append(request)
+            fault = self.script.get(len(self.requests))
+        return FAULTS[fault]() if fault else answer(request, self.world)
+
+    def transport(self) -> httpx.MockTransport:
+        """Itself as a transport of httpx, sync and async."""
+        return httpx.MockTransport(self._handle_httpx)
+
+    def _handle_httpx(self, request: httpx.Request) -> httpx.Response:
+        reply = self.handle(
+            Request(
+                method=request.method,
+                path=request.url.path,
+                query=request.url.query.decode("ascii"),
+                headers=dict(request.headers),
+            )
+        )
+        return httpx.Response(reply.status, headers=reply.headers, content=reply.body)
+
+    async def __call__(
+        self,
+        scope: MutableMapping[str, Any],
+        receive: Callable[[], Awaitable[MutableMapping[str, Any]]],
+        send: Callable[[MutableMapping[str, Any]], Awaitable[None]],
+    ) -> None:
+        """Itself as an ASGI application."""
+        del receive  # no request for the log has a body
+        if scope["type"] != "http":
+            raise NotImplementedError(scope["type"])
+        reply = self.handle(
+            Request(
+                method=scope["method"],
+                path=scope["path"],
+                query=scope["query_string"].decode("latin-1"),
+                headers={
+                    name.decode("latin-1").lower(): value.decode("latin-1")
+                    for name, value in scope["headers"]
+                },
+            )
+        )
+        headers = {"content-length": str(len(reply.body)), **reply.headers}
+        raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+        await send({"type": "http.response.start", "status": reply.status, "headers": raw})
+        await send({"type": "http.response.body", "body": reply.body})
+
+
+@contextmanager
+def serve(standin: Standin, port: int = 0) -> Iterator[str]:
+    """Serve on a loopback socket in a thread, and stop when the block ends.
+
+    Args:
+        standin: What to serve.
+        port: 0 takes any free one.
+
+    Yields:
+        The base URL.
+    """
+    listener = socket.create_server((LOOPBACK, port))
+    server = uvicorn.Server(
+        uvicorn.Config(
+            standin,
+            lifespan="off",
+            ws="none",
+            http="h11",
+            log_config=None,
+            access_log=False,
+            timeout_graceful_shutdown=1,
+        )
+    )
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="stand-in")
+    thread.start()
+    try:
+        while not server.started and thread.is_alive():
+            time.sleep(0.005)
+        yield f"http://{LOOPBACK}:{listener.getsockname()[1]}{BASE_PATH}"
+    finally:
+        server.should_exit = True
+        thread.join()
+        listener.close()

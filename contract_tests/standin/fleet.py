@@ -1,0 +1,110 @@
+"""The fleet of the stand-in: instruments, and what was noted at each over the years.
+
+Made up, but for the one entry that the vendor's page shows. The same on every machine and on
+every day, except that it grows at the end: there are entries up to the time it is made for.
+"""
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One entry of a calibration log.
+
+    Attributes:
+        instrument: The serial number.
+        time: RFC 3339 in UTC, with as many digits as it likes: ``2022-06-07T11:18:42.814Z``.
+        user: Who made it.
+        message: What was noted.
+    """
+
+    instrument: str
+    time: str
+    user: str
+    message: str
+
+
+# On the vendor's page, as the example of a 200.
+PAGE_EXAMPLE = Entry(
+    "QT123456", "2022-06-07T11:18:42.814Z", "Quantum Demo", "Installed and working"
+)
+
+
+@dataclass(frozen=True)
+class Posting:
+    """Where an instrument has been, and how it is looked after there."""
+
+    serial: str
+    since: str
+    every_days: int
+    users: tuple[str, ...]
+    away: tuple[str, str] | None = None
+
+
+POSTINGS = (
+    Posting("QT123456", "2019-03-12", 28, ("Field engineer 1", "Site operator", "Quantum Demo")),
+    Posting("QT234567", "2020-09-01", 35, ("Field engineer 2", "Site operator")),
+    Posting("QT345678", "2018-01-15", 60, ("Field engineer 1",), away=("2021-02-01", "2022-11-20")),
+    Posting("QT456789", "2022-05-30", 21, ("Airport monitoring", "Field engineer 3")),
+    Posting("QT567890", "2016-10-04", 91, ("Calibration laboratory", "Field engineer 2")),
+    Posting("QT678901", "2024-07-18", 14, ("Construction site office", "Site operator")),
+)
+
+ROUTINE = (
+    "Calibrated, offset {offset:+.2f} dB",
+    "Calibrated at 93.7 dB: {offset:+.2f} dB",
+    "Field check, offset {offset:+.2f} dB",
+    "Repeated after wind, offset {offset:+.2f} dB",
+    "Before and after survey: {drift:.2f} dB",
+)
+SELDOM = (
+    "New microphone capsule, {offset:+.2f} dB",
+    "Windshield replaced, no change",
+    "Moved to the north fence, {offset:+.2f} dB",
+    "Failed: calibrator battery low",
+    "Back from the laboratory",
+)
+
+
+def fleet(until: datetime | None = None) -> tuple[Entry, ...]:
+    """All entries of all instruments, by instrument and time.
+
+    Args:
+        until: None is later than this; now, if not given.
+    """
+    until = until or datetime.now(UTC)
+    entries = [entry for posting in POSTINGS for entry in _log(posting, until)]
+    entries.append(PAGE_EXAMPLE)
+    return tuple(sorted(entries, key=lambda entry: (entry.instrument, entry.time)))
+
+
+def _log(posting: Posting, until: datetime) -> Iterator[Entry]:
+    chance = random.Random(posting.serial)  # noqa: S311 - the same fleet every time
+    day = datetime.fromisoformat(posting.since).replace(tzinfo=UTC)
+    moment, message = _at_work(chance, day), "Installed and calibrated"
+    while moment <= until:
+        if not _is_away(posting, moment):
+            yield Entry(posting.serial, _written(moment), chance.choice(posting.users), message)
+        day += timedelta(days=max(1, round(posting.every_days * chance.uniform(0.4, 1.6))))
+        moment, message = _at_work(chance, day), _message(chance)
+
+
+def _at_work(chance: random.Random, day: datetime) -> datetime:
+    """Some time between seven and five."""
+    return day + timedelta(milliseconds=chance.randrange(7 * 3_600_000, 17 * 3_600_000))
+
+
+def _is_away(posting: Posting, moment: datetime) -> bool:
+    return posting.away is not None and posting.away[0] <= _written(moment) < posting.away[1]
+
+
+def _message(chance: random.Random) -> str:
+    text = chance.choice(ROUTINE if chance.random() < 0.85 else SELDOM)
+    return text.format(offset=chance.gauss(0, 0.08), drift=abs(chance.gauss(0, 0.05)))
+
+
+def _written(moment: datetime) -> str:
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

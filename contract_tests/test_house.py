@@ -1,0 +1,138 @@
+"""Who may import whom, and what the packages show."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import cirrus_ext
+
+from .contract import ROOT
+
+HAND_WRITTEN = sorted((ROOT / "cirrus_ext").glob("*.py"))
+GENERATED = sorted((ROOT / "generated" / "cirrus_client").rglob("*.py"))
+
+# Inside cirrus_ext: each module, and those of ours that it may import.
+ARROWS = {
+    "__init__": {"client", "errors", "ranges", "retry"},
+    "__main__": {"cli"},
+    "call": {"errors", "retry", "settings"},
+    "cli": {"__init__"},
+    "client": {"call", "errors", "http", "ranges", "retry", "settings"},
+    "errors": set(),
+    "http": {"__init__", "call", "errors", "retry", "settings"},
+    "ranges": {"errors"},
+    "retry": {"errors"},
+    "settings": {"errors", "retry"},
+}
+
+
+def imports_of(path: Path, *, types_too: bool = True) -> Iterator[str]:
+    """The modules that a file imports, in full; relative ones with their dots."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for_types = {
+        id(node)
+        for block in ast.walk(tree)
+        if isinstance(block, ast.If) and ast.unparse(block.test) == "TYPE_CHECKING"
+        for node in ast.walk(block)
+    }
+    for node in ast.walk(tree):
+        if id(node) in for_types and not types_too:
+            continue
+        if isinstance(node, ast.Import):
+            yield from (name.name for name in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield "." * node.level + (node.module or "")
+
+
+@pytest.mark.parametrize("path", HAND_WRITTEN, ids=lambda path: path.stem)
+def test_the_arrows_inside_cirrus_ext_point_one_way(path: Path) -> None:
+    """Imports for types alone do not count: they are not there at run time."""
+    types_too = path.stem == "__init__"
+    ours = {
+        name.lstrip(".") or "__init__"
+        for name in imports_of(path, types_too=types_too)
+        if name.startswith(".")
+    }
+
+    assert ours <= ARROWS[path.stem]
+
+
+@pytest.mark.parametrize("path", HAND_WRITTEN, ids=lambda path: path.stem)
+def test_one_hand_written_module_imports_httpx_and_one_the_generated_client(path: Path) -> None:
+    """Both may be exchanged one day; then one file is."""
+    roots = {name.partition(".")[0] for name in imports_of(path, types_too=False)}
+
+    assert ("httpx" in roots) == (path.stem == "http")
+    assert ("cirrus_client" in roots) == (path.stem == "client")
+    assert "contract_tests" not in roots
+
+
+@pytest.mark.parametrize("path", GENERATED, ids=lambda path: str(path.relative_to(ROOT)))
+def test_the_generated_client_imports_nothing_of_ours(path: Path) -> None:
+    """It can be used by itself."""
+    roots = {name.partition(".")[0] for name in imports_of(path)}
+
+    assert not roots & {"cirrus_ext", "contract_tests"}
+
+
+def run(code: str) -> str:
+    """What a fresh Python prints."""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    return done.stdout.strip()
+
+
+def test_all_public_names_are_sorted_there_and_no_more() -> None:
+    """And each says that it lives in a module of ours."""
+    names = cirrus_ext.__all__
+
+    assert names == sorted(names)
+    assert dir(cirrus_ext) == names
+    for name in names:
+        assert getattr(cirrus_ext, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'Nothing'"):
+        cirrus_ext.Nothing  # noqa: B018 - that is the point
+
+
+def test_importing_the_package_does_not_import_httpx() -> None:
+    """``mycirrus --help`` does not wait for it."""
+    loaded = run("import cirrus_ext.cli, sys; print('httpx' in sys.modules)")
+
+    assert loaded == "False"
+
+
+ALLOWED = {
+    *("attr", "attrs", "httpx", "httpcore", "h11", "anyio", "idna", "certifi", "sniffio"),
+    *("typing_extensions", "cirrus_client", "cirrus_ext", "sitecustomize"),
+    # httpx looks for its own command line, if what that needs is there
+    *("click", "rich", "pygments", "markdown_it", "mdurl"),
+    # anyio looks for its debug hook
+    "_pytest",
+}
+
+
+def test_the_sdk_needs_nothing_but_httpx_and_attrs() -> None:
+    """Every module that a use of all names loads is theirs, Python's or ours."""
+    loaded = run(
+        "import cirrus_ext, sys;"
+        "[getattr(cirrus_ext, name) for name in cirrus_ext.__all__];"
+        "print(*{name.partition('.')[0] for name in sys.modules})"
+    ).split()
+    foreign = set(loaded) - ALLOWED - set(sys.stdlib_module_names)
+
+    assert not {name for name in foreign if not name.startswith(("_", "__"))}
+
+
+def test_the_command_tells_its_version() -> None:
+    """As ``mycirrus`` and as ``python -m cirrus_ext``."""
+    command = Path(sys.executable).with_name("mycirrus")
+    for words in ([str(command)], [sys.executable, "-m", "cirrus_ext"]):
+        done = subprocess.run(
+            [*words, "--version"], capture_output=True, text=True, check=True, timeout=60
+        )
+        assert done.stdout == f"mycirrus {cirrus_ext.__version__}\n"

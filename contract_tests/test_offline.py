@@ -1,0 +1,46 @@
+"""No test can reach anything but loopback."""
+
+import socket
+import subprocess
+import sys
+
+import httpx
+import pytest
+
+from cirrus_ext import CirrusClient
+
+from .colours import KEY, ask
+from .offline.sitecustomize import NetworkForbiddenError
+
+
+def test_a_connection_to_another_machine_fails() -> None:
+    """By address, where no look-up comes before it. 192.0.2.0/24 is nobody's (RFC 5737)."""
+    with socket.socket() as plug, pytest.raises(NetworkForbiddenError, match=r"192\.0\.2\.1"):
+        plug.connect(("192.0.2.1", 443))
+
+
+def test_the_look_up_of_a_name_fails() -> None:
+    """The SDK with its default server does not get as far as a packet to a name server."""
+    with CirrusClient(KEY) as client, pytest.raises(NetworkForbiddenError, match=r"api\.mycirrus"):
+        ask(client)
+
+
+def test_a_child_process_has_the_guard_too() -> None:
+    """What the tests start is as offline as they are."""
+    code = "import socket; socket.create_connection(('192.0.2.1', 443), timeout=1)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=30
+    )
+
+    assert done.returncode == 1
+    assert "NetworkForbiddenError" in done.stderr
+
+
+def test_loopback_is_open() -> None:
+    """Else the real-socket tests would prove nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        with socket.create_connection(("localhost", port), timeout=5):
+            pass
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(f"http://127.0.0.1:{port}/", timeout=5)

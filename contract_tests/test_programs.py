@@ -1,0 +1,235 @@
+"""The programs of the Makefile do what they say, over real HTTP, and stop what they started."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+
+from .contract import PAGE, ROOT
+from .standin.adapters import Standin, serve
+from .standin.rules import DEMO_KEY
+
+# Wide enough that no table breaks a line.
+WIDE = {"COLUMNS": "200", "PYTHONUNBUFFERED": "1"}
+
+
+def run(module: str, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a program to its end."""
+    return subprocess.run(
+        [sys.executable, "-m", module, *words],
+        env=os.environ | WIDE | environment,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+@contextmanager
+def started(module: str, *words: str) -> Iterator["subprocess.Popen[str]"]:
+    """Start a program, and see to it that it is gone at the end."""
+    with subprocess.Popen(
+        [sys.executable, "-m", module, *words],
+        env=os.environ | WIDE,
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def read_until(process: "subprocess.Popen[str]", pattern: str) -> str:
+    """What it prints up to a line that matches."""
+    assert process.stdout is not None
+    text = ""
+    for line in process.stdout:
+        text += line
+        if re.search(pattern, line):
+            return text
+    raise AssertionError(f"no {pattern!r} in {text!r}")
+
+
+def is_listening(base_url: str) -> bool:
+    """Whether somebody answers at an address."""
+    parts = urlsplit(base_url)
+    with socket.socket() as plug:
+        plug.settimeout(2)
+        return plug.connect_ex((parts.hostname or "", parts.port or 0)) == 0
+
+
+def test_the_demo_shows_retries_records_and_verdicts() -> None:
+    """With a 429 that asks for a second and a 503 on the way; exit code 0, in under 15 s."""
+    began = time.monotonic()
+    done = run("contract_tests.demo")
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert re.search(
+        r"429 Too Many Requests, Retry-After 1 s; trying again in [12]\.\d s", done.stdout
+    )
+    assert re.search(r"503 Service Unavailable; trying again in \d\.\d s", done.stdout)
+    assert re.search(
+        r"QT123456 +2022-06-07 11:18 +Quantum Demo +Installed and working", done.stdout
+    )
+    assert re.search(r"QT234567 +2021-", done.stdout)
+    assert len(re.findall(r"  holds  ", done.stdout)) == 5
+    assert time.monotonic() - began < 15
+    base_url = re.search(r"http://\S+", done.stdout)
+    assert base_url is not None
+    assert not is_listening(base_url[0].rstrip("."))
+
+
+def test_ctrl_c_stops_the_demo_and_its_stand_in() -> None:
+    """No traceback, exit code 130."""
+    with started("contract_tests.demo") as process:
+        address = re.search(r"http://\S+", read_until(process, "is up at"))
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=15)
+
+    assert (process.returncode, errors) == (130, "")
+    assert address is not None
+    assert not is_listening(address[0].rstrip("."))
+
+
+def test_the_stand_in_serves_any_client_until_ctrl_c() -> None:
+    """The curl line that it prints works as it stands."""
+    with started(
+        "contract_tests.standin", "--year", "365 days", "--fault", "503-html@2"
+    ) as process:
+        line = read_until(process, "curl")
+        key, url = re.findall(r"'([^']+)'", line)
+        name, _, value = key.partition(": ")
+        answers = [httpx.get(url, headers={name: value}) for _ in range(2)]
+        process.send_signal(signal.SIGINT)
+        output, errors = process.communicate(timeout=15)
+
+    assert [answer.status_code for answer in answers] == [200, 503]
+    assert PAGE["responses"]["200"]["example"][0] in answers[0].json()
+    assert (process.returncode, errors) == (0, "")
+    assert "Stopped after 2 requests." in output
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--fault", "oops@1"], "there is no fault 'oops'"),
+        (["--fault", "503-html"], "as in 503-html@2"),
+        (["--year", "decade"], "invalid choice: 'decade'"),
+        (["--over"], "unrecognized arguments: --over"),
+    ],
+)
+def test_the_stand_in_refuses_what_it_does_not_know(words: list[str], says: str) -> None:
+    """In one line, with exit code 2."""
+    done = run("contract_tests.standin", *words)
+
+    assert done.returncode == 2
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_stand_in_says_when_its_port_is_taken() -> None:
+    """Instead of a traceback."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        done = run("contract_tests.standin", "--port", port)
+
+    assert done.returncode == 2
+    assert f"port {port} cannot be had" in done.stderr
+
+
+def test_the_contract_check_of_the_stand_in_holds() -> None:
+    """``make contract``."""
+    done = run("contract_tests.live", "--standin")
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(re.findall(r"  holds  ", done.stdout)) == 5
+
+
+def test_the_live_check_asks_the_server_it_is_given() -> None:
+    """Address, key and serials from the environment, as CI has them."""
+    standin = Standin()
+    with serve(standin) as base_url:
+        done = run(
+            "contract_tests.live",
+            "--interval",
+            "0",
+            MYCIRRUS_BASE_URL=base_url,
+            MYCIRRUS_API_KEY=DEMO_KEY,
+            MYCIRRUS_INSTRUMENTS="QT123456,QT234567",
+        )
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(standin.requests) == 4
+    assert not any(word in done.stdout for word in (DEMO_KEY, "QT123456"))
+
+
+def test_the_live_check_is_undecided_where_nobody_answers() -> None:
+    """Exit code 3: an outage is no broken promise."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    done = run(
+        "contract_tests.live",
+        *("--base-url", f"http://127.0.0.1:{port}/v1"),
+        *("--instruments", "QT123456", "--interval", "0"),
+        MYCIRRUS_API_KEY=DEMO_KEY,
+    )
+
+    assert (done.returncode, done.stderr) == (3, "")
+    assert "ConnectError" in done.stdout
+    assert "check network and address" in done.stdout
+
+
+BAD_USAGE = {
+    "no key": ([], {}, "set MYCIRRUS_API_KEY to a key with the scope data.system:read"),
+    "no serials": (
+        [],
+        {"MYCIRRUS_API_KEY": "k"},
+        "pass --instruments A,B, or set MYCIRRUS_INSTRUM",
+    ),
+    "blank serial": (["--instruments", "A,,B"], {"MYCIRRUS_API_KEY": "k"}, "must not be blank"),
+    "naive": (
+        ["--instruments", "A", "--start", "2023-01-01T00:00:00"],
+        {"MYCIRRUS_API_KEY": "k"},
+        "--start must be an RFC 3339 time",
+    ),
+    "over-long": (
+        ["--instruments", "A", "--start", "2020-01-01T00:00:00Z"],
+        {"MYCIRRUS_API_KEY": "k"},
+        "by at most 365 days",
+    ),
+    "address": (
+        ["--instruments", "A", "--base-url", "mycirrus"],
+        {"MYCIRRUS_API_KEY": "k"},
+        "must be an address such as",
+    ),
+    "budget": (
+        ["--instruments", "A", "--budget", "0"],
+        {"MYCIRRUS_API_KEY": "k"},
+        "--budget 1 or more",
+    ),
+}
+
+
+@pytest.mark.parametrize(("words", "environment", "says"), BAD_USAGE.values(), ids=list(BAD_USAGE))
+def test_bad_usage_of_the_live_check_is_one_line_and_exit_code_2(
+    words: list[str], environment: dict[str, str], says: str
+) -> None:
+    """It says what to set, and nothing is sent."""
+    done = run("contract_tests.live", *words, **environment)
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert says in done.stderr
+    assert done.stderr.count("\n") == 1
