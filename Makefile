@@ -1,6 +1,10 @@
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 
+ifeq ($(wildcard cirrus_ext/__init__.py),)
+$(error This Makefile works in its own folder: use make -C)
+endif
+
 # The first Python on PATH that is new enough; `make PYTHON=/path/to/python ...` takes another.
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
@@ -9,7 +13,8 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 p
 export PIP_REQUIRE_VIRTUALENV := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_USER := 0
-unexport PYTHONPATH PYTHONHOME PIP_TARGET PIP_PREFIX
+unexport PYTHONPATH PYTHONHOME PYTHONWARNINGS
+unexport PIP_TARGET PIP_PREFIX PIP_ROOT PIP_DRY_RUN PIP_NO_DEPS
 
 # Each step of making .venv leaves a stamp when it is done, so that a half-made one is made again.
 # The stamps carry the folder's name, because a .venv does not survive a move.
@@ -26,7 +31,7 @@ help: ## Show this help
 
 $(MADE):
 	@test -n "$(PYTHON)" && $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-		{ echo "Python 3.11 or later is needed; found: $$($(or $(PYTHON),python3) --version 2>&1 || true)" >&2; exit 1; }
+		{ echo "Python 3.11 or later is needed; found: $(if $(PYTHON),$$($(PYTHON) --version 2>&1),none on PATH)" >&2; exit 1; }
 	@echo "Making .venv ..."
 	@rm -rf .venv
 	@$(PYTHON) -m venv --clear .venv

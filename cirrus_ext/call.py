@@ -10,11 +10,12 @@ import random
 import threading
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar
 
-from .errors import CirrusError, RateLimitError, StopReason
+from .errors import APIConnectionError, CirrusError, RateLimitError, StopReason
+from .pace import Pace
 from .retry import Outcome, RetryEvent, Stop, decide
 from .settings import Settings
 
@@ -24,11 +25,19 @@ if TYPE_CHECKING:
 logger = logging.getLogger("cirrus_ext")
 logger.addHandler(logging.NullHandler())
 
+# Asking twice does no more than asking once (RFC 9110, section 9.2.2); and the API has no others
+# that are ours to repeat.
+REPEATABLE = frozenset({"GET", "HEAD"})
+
 AnyError = TypeVar("AnyError", bound=CirrusError)
 
 
 def _utc_now() -> datetime:
     return datetime.now(UTC)
+
+
+def _sleep(seconds: float, stop: threading.Event) -> None:
+    stop.wait(seconds)
 
 
 @dataclass(frozen=True)
@@ -39,48 +48,38 @@ class Clock:
         monotonic: Seconds, for durations.
         now: The time of day (aware), for a ``Retry-After`` that is a date.
         random: A number from 0 to 1, 1 excluded.
-        sleep: Waits so many seconds.
+        sleep: Waits so many seconds, or until the event is set.
         async_sleep: Waits so many seconds, in an event loop.
     """
 
     monotonic: Callable[[], float] = time.monotonic
     now: Callable[[], datetime] = _utc_now
     random: Callable[[], float] = random.random
-    sleep: Callable[[float], object] = time.sleep
+    sleep: Callable[[float, threading.Event], object] = _sleep
     async_sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
 
 
 @dataclass(frozen=True)
 class Context:
-    """What a method of ours knows of its request, and the request itself does not say."""
+    """What a method of ours knows of its request, and the request itself does not say.
+
+    Attributes:
+        window: The window of a history.
+        scope: What the key must be allowed to do.
+        stop: Set when nobody wants the answer any more; sync only.
+    """
 
     window: "HistoryWindow | None" = None
     scope: str | None = None
-
-
-class Pause:
-    """The time before which a client sends nothing, because a 429 asked for it."""
-
-    def __init__(self) -> None:
-        self._until = float("-inf")
-        self._lock = threading.Lock()
-
-    def extend(self, until: float) -> None:
-        """Pause until then, unless the pause is longer already."""
-        with self._lock:
-            self._until = max(self._until, until)
-
-    def remaining(self, now: float) -> float:
-        """Seconds that are left of it; 0 if it is over."""
-        return max(0.0, self._until - now)
+    stop: threading.Event | None = None
 
 
 @dataclass
 class Call:
     """One call, from its first attempt to its end.
 
-    A driver calls `queue`, then `pause` until it gives 0, then `begin`, then sends; if that did
-    not succeed, `conclude` gives the seconds to wait before the same again, or raises.
+    A driver calls `queue`, then `turn` until it gives 0, then `begin`, then sends; if that did not
+    succeed, `conclude` gives the seconds to wait before the same again, or raises.
     """
 
     method: str
@@ -88,10 +87,12 @@ class Call:
     context: Context
     settings: Settings
     clock: Clock
-    shared_pause: Pause
+    pace: Pace
+    stop: threading.Event
     attempt: int = 0
     _started: float = field(init=False)
     _queued: float = field(init=False)
+    _last_error: CirrusError | None = None
 
     def __post_init__(self) -> None:
         self._started = self._queued = self.clock.monotonic()
@@ -110,21 +111,24 @@ class Call:
         """Begin to wait for a slot and for the end of a pause: time that does not count."""
         self._queued = self.clock.monotonic()
 
-    def pause(self) -> float:
-        """Seconds to wait for the end of a pause of the client; 0 if there is none.
+    def turn(self) -> float:
+        """Seconds after which to ask again; 0 if it is this call's turn to send.
 
         Raises:
-            RateLimitError: It is longer than what is left of the budget.
+            RateLimitError: The client is to pause for longer than what is left of the budget.
+            CirrusError: The last attempt's error, if nothing is left.
         """
         self._excuse_queue()
-        remaining = self.shared_pause.remaining(self._queued)
-        if remaining < self.left:
-            return remaining
+        if self.left <= 0 and self._last_error is not None:
+            raise self.stamped(self._last_error, "total_timeout")
+        pause = self.pace.pause_left(self._queued)
+        if pause < self.left:
+            return self.pace.turn(self._queued)
         error = RateLimitError(
-            f"429: the server asked this client to wait, for another {remaining:.0f} s, and "
+            f"429: the server asked this client to wait, for another {pause:.0f} s, and "
             f"total_timeout leaves {self.left:.0f} s ({self.where})",
             status_code=429,
-            retry_after=remaining,
+            retry_after=pause,
         )
         raise self.stamped(error, "retry_after_too_long")
 
@@ -153,17 +157,20 @@ class Call:
         Raises:
             CirrusError: ``error``, with what became of the call written on it.
         """
+        self._last_error = error
         decision = decide(
             self.settings.retry,
-            outcome,
+            outcome if self.method in REPEATABLE else replace(outcome, repeatable=False),
             attempt=self.attempt,
             elapsed=self.elapsed,
             jitter=self.clock.random(),
         )
         if isinstance(decision, Stop):
             raise self.stamped(error, decision.reason)
-        if outcome.status == 429 and outcome.retry_after is not None:
-            self.shared_pause.extend(self.clock.monotonic() + decision.seconds)
+        if outcome.status == 429:
+            self.pace.throttled(
+                self.clock.monotonic(), asked=outcome.retry_after, wait=decision.seconds
+            )
         self._announce(reason, decision.seconds)
         return decision.seconds
 
@@ -180,6 +187,21 @@ class Call:
             self.settings.on_event(
                 RetryEvent(self.attempt, reason, wait, self.method, self.path, self.context.window)
             )
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether nobody wants the answer any more."""
+        return self.stop.is_set()
+
+    def check_wanted(self) -> None:
+        """Give up if nobody wants the answer any more.
+
+        Raises:
+            APIConnectionError: The client was closed, or a history was left.
+        """
+        if self.is_stopped:
+            error = APIConnectionError(f"closed before there was an answer ({self.where})")
+            raise self.stamped(error, "not_retryable")
 
     def stamped(self, error: AnyError, reason: StopReason) -> AnyError:
         """The error, with what became of the call written on it."""

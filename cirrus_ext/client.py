@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl
+import threading
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,7 +15,6 @@ from typing import Any, Generic, NoReturn, Self, TypeVar, cast
 from cirrus_client import AuthenticatedClient
 from cirrus_client.api.system_health_data.get_calibrations_log import _get_kwargs
 from cirrus_client.models import CalibrationLogItem
-from cirrus_client.types import Unset
 
 from .call import Clock, Context
 from .errors import ConfigurationError, InvalidRequestError
@@ -29,19 +29,21 @@ from .http import (
     mismatch,
 )
 from .ranges import HistoryWindow, check_instruments, plan_history, request_range, wire_time
-from .retry import RetryEvent, RetryPolicy
+from .retry import RetryEvent, RetryPolicy, check_seconds
 from .settings import (
     DEFAULT_MAX_CONCURRENCY,
     DEFAULT_TIMEOUT,
     Secret,
     Settings,
-    check_timeout,
     find_api_key,
     find_base_url,
 )
 
 # The vendor's page: "Requires an API key with the data.system:read scope."
 CALIBRATION_LOG_SCOPE = "data.system:read"
+
+# The fields of an item that a CalibrationRecord has a name for.
+KNOWN_FIELDS = frozenset({"time", "user", "message"})
 
 AnyHTTPClient = TypeVar("AnyHTTPClient")
 AnyTransport = TypeVar("AnyTransport")
@@ -56,7 +58,7 @@ class CalibrationRecord:
         time: When the entry was made; aware, in UTC. Digits beyond microseconds are cut off.
         user: Who made it; None if the answer says null or nothing.
         message: What was noted; likewise.
-        extra: Fields of the answer that the contract does not know, by name.
+        extra: All other fields of the answer, by name, as JSON has them.
     """
 
     instrument: str
@@ -233,12 +235,12 @@ class CirrusClient(_Client[HTTPClient, Transport]):
         """
         remaining = iter(windows)
         under_way: deque[tuple[HistoryWindow, Future[list[CalibrationRecord]]]] = deque()
-        ahead = self._settings.max_concurrency
+        ahead, stop = self._settings.max_concurrency, self._http.new_stop()
         with ThreadPoolExecutor(ahead, thread_name_prefix="cirrus") as pool:
 
             def submit(count: int) -> None:
                 for window in islice(remaining, count):
-                    under_way.append((window, pool.submit(self.fetch_window, window)))
+                    under_way.append((window, pool.submit(self._fetch, window, stop)))
 
             try:
                 submit(ahead)
@@ -249,6 +251,7 @@ class CirrusClient(_Client[HTTPClient, Transport]):
                     submit(1)
                     yield window, records
             finally:
+                stop.set()
                 for _, future in under_way:
                     future.cancel()
 
@@ -261,13 +264,22 @@ class CirrusClient(_Client[HTTPClient, Transport]):
         Raises:
             CirrusError: As `calibration_log` does, with the window on it.
         """
-        return _records(window, _items(self._http.request(**_window_question(window))))
+        return self._fetch(window, None)
+
+    def _fetch(
+        self, window: HistoryWindow, stop: threading.Event | None
+    ) -> list[CalibrationRecord]:
+        return _records(window, self._http.request(**_window_question(window, stop)))
 
     def close(self) -> None:
-        """Close the connections. The client cannot be used any more."""
+        """Stop what is under way in other threads, and close the connections.
+
+        The client cannot be used any more.
+        """
         self._http.close()
 
     def __enter__(self) -> Self:
+        self._http.check_open()
         return self
 
     def __exit__(self, *exc_info: object) -> None:
@@ -351,13 +363,14 @@ class AsyncCirrusClient(_Client[AsyncHTTPClient, AsyncTransport]):
 
     async def fetch_window(self, window: HistoryWindow) -> list[CalibrationRecord]:
         """Fetch one window of a history: see `CirrusClient.fetch_window`."""
-        return _records(window, _items(await self._http.request(**_window_question(window))))
+        return _records(window, await self._http.request(**_window_question(window)))
 
     async def aclose(self) -> None:
         """Close the connections. The client cannot be used any more."""
         await self._http.aclose()
 
     async def __aenter__(self) -> Self:
+        self._http.check_open()
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
@@ -384,15 +397,16 @@ def _question(
     serials = check_instruments(instruments)
     question = _ask(serials, *request_range(start, end), Context(scope=CALIBRATION_LOG_SCOPE))
     if timeout is not None:
-        question["timeout"] = check_timeout(timeout)
+        check_seconds("timeout", timeout, above_zero=True)
+        question["timeout"] = timeout
     return question
 
 
-def _window_question(window: HistoryWindow) -> dict[str, Any]:
+def _window_question(window: HistoryWindow, stop: threading.Event | None = None) -> dict[str, Any]:
     """The arguments of the request for one window of a history."""
     if not isinstance(window, HistoryWindow):
         raise InvalidRequestError(f"window must be a HistoryWindow: {window!r}; see plan_history")
-    context = Context(scope=CALIBRATION_LOG_SCOPE, window=window)
+    context = Context(scope=CALIBRATION_LOG_SCOPE, window=window, stop=stop)
     return _ask([window.instrument], *window.asked, context)
 
 
@@ -405,48 +419,65 @@ def _ask(serials: list[str], start: datetime, end: datetime, context: Context) -
 
 def _items(response: Response) -> list[CalibrationLogItem]:
     """Check and parse the body of a 2xx."""
+    return [_item(response, f"$[{index}]", value) for index, value in enumerate(_array(response))]
+
+
+def _records(window: HistoryWindow, response: Response) -> list[CalibrationRecord]:
+    """The items inside a window, by time, with the instrument that was asked for."""
+    items = zip(_array(response), _items(response), strict=True)
+    records = [_record(window, value, item) for value, item in items if item.time in window]
+    return sorted(records, key=lambda record: record.time)
+
+
+def _record(
+    window: HistoryWindow, value: dict[str, Any], item: CalibrationLogItem
+) -> CalibrationRecord:
+    return CalibrationRecord(
+        instrument=window.instrument,
+        time=item.time.astimezone(UTC),
+        user=value.get("user"),
+        message=value.get("message"),
+        # From the answer itself: a field that the spec gains some day stays here too.
+        extra={name: value[name] for name in value if name not in KNOWN_FIELDS},
+    )
+
+
+def _array(response: Response) -> list[Any]:
+    """The body of a 2xx, if it is the list that is documented."""
     if response.status_code != 200:
         raise mismatch(response, "$", "was promised with a 200")
     body = response.json()
     if not isinstance(body, list):
         raise mismatch(response, "$", f"must be an array: {type(body).__name__}")
-    return [_item(response, f"$[{index}]", value) for index, value in enumerate(body)]
+    return body
 
 
 def _item(response: Response, path: str, value: Any) -> CalibrationLogItem:
+    """Check and parse one item."""
     if not isinstance(value, dict):
         raise mismatch(response, path, f"must be an object: {type(value).__name__}")
-    time = value.get("time")
-    if not isinstance(time, str):
-        raise mismatch(response, f"{path}.time", f"must be a string: {type(time).__name__}")
     for name in ("user", "message"):
         if not isinstance(text := value.get(name), str | None):
             problem = f"must be a string or null: {type(text).__name__}"
             raise mismatch(response, f"{path}.{name}", problem)
-    try:
-        item = CalibrationLogItem.from_dict(value)
-    except ValueError:
-        raise mismatch(response, f"{path}.time", f"is no time: {time[:40]!r}") from None
-    if item.time.utcoffset() is None:
+    time = value.get("time")
+    if not isinstance(time, str):
+        raise mismatch(response, f"{path}.time", f"must be a string: {type(time).__name__}")
+    # RFC 3339 allows a small t and z, Python does not.
+    moment = _parsed(time.upper())
+    if moment is None:
+        raise mismatch(response, f"{path}.time", f"is no time: {time[:40]!r}")
+    if moment.utcoffset() is None:
         raise mismatch(response, f"{path}.time", f"has no offset: {time[:40]!r}")
-    return item
+    try:
+        return CalibrationLogItem.from_dict(value | {"time": time.upper()})
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        problem = f"does not fit the generated model: {type(error).__name__}"
+        raise mismatch(response, path, problem) from None
 
 
-def _records(window: HistoryWindow, items: list[CalibrationLogItem]) -> list[CalibrationRecord]:
-    """The items inside a window, by time, with the instrument that was asked for."""
-    records = [
-        CalibrationRecord(
-            instrument=window.instrument,
-            time=item.time.astimezone(UTC),
-            user=_given(item.user),
-            message=_given(item.message),
-            extra=item.additional_properties,
-        )
-        for item in items
-        if item.time in window
-    ]
-    return sorted(records, key=lambda record: record.time)
-
-
-def _given(value: str | Unset | None) -> str | None:
-    return None if isinstance(value, Unset) else value
+def _parsed(time: str) -> datetime | None:
+    try:
+        return datetime.fromisoformat(time)
+    except ValueError:
+        return None

@@ -10,13 +10,15 @@ import platform
 import ssl
 import threading
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
+from weakref import WeakSet
 
 import httpx
 
 from . import __version__
-from .call import Call, Clock, Context, Pause
+from .call import Call, Clock, Context
 from .errors import (
     APIConnectionError,
     APIResponseError,
@@ -26,15 +28,17 @@ from .errors import (
     InvalidRequestError,
     status_error_class,
 )
+from .pace import Pace
 from .retry import Outcome, parse_retry_after
 from .settings import Settings
+from .wire import CURRENT, POLL, BoundedBackend
 
 API_KEY_HEADER = "X-Api-Key"
 USER_AGENT = f"mycirrus-sdk/{__version__} python/{platform.python_version()}"
 
-# What of a body is kept on an error, and of its description in a message: characters.
+# What of a body is kept on an error, and of its words in a message: characters.
 BODY_LIMIT = 2048
-DESCRIPTION_LIMIT = 200
+WORDS_LIMIT = 100
 
 # Under these names a request takes its Context along, and an answer its Call.
 CONTEXT = "cirrus_context"
@@ -57,17 +61,20 @@ class Desk:
 
     settings: Settings
     clock: Clock
-    pause: Pause = field(default_factory=Pause)
+    pace: Pace = field(default_factory=Pace)
+    closing: threading.Event = field(default_factory=threading.Event)
 
     def open(self, request: httpx.Request) -> Call:
         """Begin a call."""
+        context: Context = request.extensions.get(CONTEXT, Context())
         return Call(
             method=request.method,
             path=request.url.path,
-            context=request.extensions.get(CONTEXT, Context()),
+            context=context,
             settings=self.settings,
             clock=self.clock,
-            shared_pause=self.pause,
+            pace=self.pace,
+            stop=context.stop or self.closing,
         )
 
 
@@ -79,18 +86,32 @@ class HTTPClient(httpx.Client):
     """
 
     def __init__(self, settings: Settings, *, transport: Transport | None, clock: Clock) -> None:
-        super().__init__(
-            **_options(settings),
-            transport=transport,
-            event_hooks={"response": [_forget_location]},
-        )
+        with explained():
+            super().__init__(
+                **_options(settings),
+                transport=transport,
+                event_hooks={"response": [_forget_location]},
+            )
+        _take_key(self, settings)
+        if transport is None:
+            _bound_reads(self)
         self._desk = Desk(settings, clock)
         self._slots = threading.BoundedSemaphore(settings.max_concurrency)
+        self._stops = WeakSet([self._desk.closing])
+
+    def check_open(self) -> None:
+        """Refuse to go on when it is closed.
+
+        Raises:
+            ConfigurationError: It is.
+        """
+        if self.is_closed:
+            raise _closed()
 
     def build_request(self, *args: Any, **kwargs: Any) -> httpx.Request:
         """Build a request as httpx does, and refuse one that has no URL."""
         try:
-            return super().build_request(*args, **kwargs)
+            return _masked(super().build_request(*args, **kwargs))
         except httpx.InvalidURL as error:
             raise _no_url(error) from error
 
@@ -102,31 +123,50 @@ class HTTPClient(httpx.Client):
             APIConnectionError: No whole answer came.
             APIResponseError: The body of a 2xx cannot be decoded.
         """
-        if self.is_closed:
-            raise _closed()
+        self.check_open()
         if stream:
             return super().send(request, stream=True, **options)
         call = self._desk.open(request)
         timeouts = request.extensions.get("timeout", {})
         while True:
-            result = self._attempt(call, request, timeouts)
+            result = _judged(call, self._attempt(call, request, timeouts))
             if isinstance(result, Response):
                 return result
-            self._desk.clock.sleep(result)
+            self._sleep(call, result)
 
-    def _attempt(self, call: Call, request: httpx.Request, timeouts: Timeouts) -> Response | float:
-        """Send once: the answer, or the seconds to wait before the next attempt."""
+    def _attempt(
+        self, call: Call, request: httpx.Request, timeouts: Timeouts
+    ) -> Response | httpx.RequestError:
+        """Send once, when it is this call's turn: the answer, or why there is none."""
         call.queue()
-        with self._slots:
-            while pause := call.pause():
-                self._desk.clock.sleep(pause)
+        with self._slot(call):
+            while wait := call.turn():
+                self._sleep(call, wait)
             request.extensions["timeout"] = _within(timeouts, call.begin())
+            mark = CURRENT.set(call)
             try:
                 response = super().send(request, stream=True, follow_redirects=False)
                 self._read(call, response)
             except httpx.RequestError as error:
-                return _failed(call, error)
-            return _answered(call, response)
+                return error
+            finally:
+                CURRENT.reset(mark)
+            return response
+
+    @contextmanager
+    def _slot(self, call: Call) -> Iterator[None]:
+        """Wait until fewer than ``max_concurrency`` requests are under way, and be one of them."""
+        call.check_wanted()
+        while not self._slots.acquire(timeout=POLL):
+            call.check_wanted()
+        try:
+            yield
+        finally:
+            self._slots.release()
+
+    def _sleep(self, call: Call, seconds: float) -> None:
+        self._desk.clock.sleep(seconds, call.stop)
+        call.check_wanted()
 
     def _read(self, call: Call, response: httpx.Response) -> None:
         """Read the whole body, while the call's budget lasts."""
@@ -140,6 +180,18 @@ class HTTPClient(httpx.Client):
         finally:
             response.close()
 
+    def new_stop(self) -> threading.Event:
+        """An event for a `Context`, that stops its calls when it or the client wants it."""
+        stop = threading.Event()
+        self._stops.add(stop)
+        return stop
+
+    def close(self) -> None:
+        """Stop what is under way, and close the connections."""
+        for stop in list(self._stops):
+            stop.set()
+        super().close()
+
 
 class AsyncHTTPClient(httpx.AsyncClient):
     """The same as `HTTPClient`, in an event loop."""
@@ -147,18 +199,29 @@ class AsyncHTTPClient(httpx.AsyncClient):
     def __init__(
         self, settings: Settings, *, transport: AsyncTransport | None, clock: Clock
     ) -> None:
-        super().__init__(
-            **_options(settings),
-            transport=transport,
-            event_hooks={"response": [_forget_location_async]},
-        )
+        with explained():
+            super().__init__(
+                **_options(settings),
+                transport=transport,
+                event_hooks={"response": [_forget_location_async]},
+            )
+        _take_key(self, settings)
         self._desk = Desk(settings, clock)
         self._slots = asyncio.BoundedSemaphore(settings.max_concurrency)
+
+    def check_open(self) -> None:
+        """Refuse to go on when it is closed.
+
+        Raises:
+            ConfigurationError: It is.
+        """
+        if self.is_closed:
+            raise _closed()
 
     def build_request(self, *args: Any, **kwargs: Any) -> httpx.Request:
         """Build a request as httpx does, and refuse one that has no URL."""
         try:
-            return super().build_request(*args, **kwargs)
+            return _masked(super().build_request(*args, **kwargs))
         except httpx.InvalidURL as error:
             raise _no_url(error) from error
 
@@ -172,33 +235,34 @@ class AsyncHTTPClient(httpx.AsyncClient):
             APIConnectionError: No whole answer came.
             APIResponseError: The body of a 2xx cannot be decoded.
         """
-        if self.is_closed:
-            raise _closed()
+        self.check_open()
         if stream:
             return await super().send(request, stream=True, **options)
         call = self._desk.open(request)
         timeouts = request.extensions.get("timeout", {})
         while True:
-            result = await self._attempt(call, request, timeouts)
+            result = _judged(call, await self._attempt(call, request, timeouts))
             if isinstance(result, Response):
                 return result
             await self._desk.clock.async_sleep(result)
 
     async def _attempt(
         self, call: Call, request: httpx.Request, timeouts: Timeouts
-    ) -> Response | float:
-        """Send once: the answer, or the seconds to wait before the next attempt."""
+    ) -> Response | httpx.RequestError:
+        """Send once, when it is this call's turn: the answer, or why there is none."""
         call.queue()
         async with self._slots:
-            while pause := call.pause():
-                await self._desk.clock.async_sleep(pause)
-            request.extensions["timeout"] = _within(timeouts, call.begin())
+            while wait := call.turn():
+                await self._desk.clock.async_sleep(wait)
+            left = call.begin()
+            request.extensions["timeout"] = _within(timeouts, left)
             try:
-                response = await super().send(request, stream=True, follow_redirects=False)
-                await self._read(call, response)
+                async with _timeout(left):
+                    response = await super().send(request, stream=True, follow_redirects=False)
+                    await self._read(call, response)
             except httpx.RequestError as error:
-                return _failed(call, error)
-            return _answered(call, response)
+                return error
+            return response
 
     async def _read(self, call: Call, response: httpx.Response) -> None:
         """Read the whole body, while the call's budget lasts."""
@@ -218,16 +282,75 @@ def _options(settings: Settings) -> dict[str, Any]:
     workers = settings.max_concurrency
     return {
         "base_url": settings.base_url,
-        "headers": {
-            API_KEY_HEADER: settings.api_key.reveal(),
-            "User-Agent": USER_AGENT,
-            "Accept": "application/json",
-        },
+        "headers": {"User-Agent": USER_AGENT, "Accept": "application/json"},
         "timeout": settings.timeout,
         "verify": settings.verify,
         "limits": httpx.Limits(max_connections=workers, max_keepalive_connections=workers),
         "follow_redirects": False,
     }
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """Say what to look at when httpx cannot make a client: it has many exceptions for that.
+
+    Raises:
+        ConfigurationError: It could not, because of what it was given or the environment.
+    """
+    try:
+        yield
+    except (ImportError, OSError, ValueError, httpx.InvalidURL) as error:
+        raise ConfigurationError(
+            f"no HTTP client can be made: {type(error).__name__}: {error}; look at base_url, at "
+            "verify, and at the proxy and certificate variables of the environment"
+        ) from error
+
+
+def _take_key(client: httpx.Client | httpx.AsyncClient, settings: Settings) -> None:
+    """Put the key into the headers of a client; not sooner, since making one can fail."""
+    client.headers[API_KEY_HEADER] = settings.api_key.reveal()
+    client.headers.__class__ = _MaskedHeaders
+
+
+class _MaskedHeaders(httpx.Headers):
+    """Headers that do not show the key to whoever only looks. httpx masks others, but not it."""
+
+    def __repr__(self) -> str:
+        shown = httpx.Headers(self)
+        if API_KEY_HEADER in shown:
+            shown[API_KEY_HEADER] = "[secure]"
+        return repr(shown)
+
+
+def _masked(request: httpx.Request) -> httpx.Request:
+    request.headers.__class__ = _MaskedHeaders  # httpx has no way to choose it
+    return request
+
+
+def _bound_reads(client: httpx.Client) -> None:
+    """Have no read of a client's own connections outlive its call.
+
+    The names are private to httpx, so each may be missing one day. Reads are then bounded by
+    httpx's own limit for one read, and bodies between chunks; a test would tell.
+    """
+    transports: list[Any] = [getattr(client, "_transport", None)]
+    transports += getattr(client, "_mounts", {}).values()
+    pools: list[Any] = [getattr(transport, "_pool", None) for transport in transports]
+    for pool in pools:
+        if backend := getattr(pool, "_network_backend", None):
+            pool._network_backend = BoundedBackend(backend)  # noqa: SLF001 - see above
+
+
+@asynccontextmanager
+async def _timeout(left: float) -> AsyncIterator[None]:
+    """Let a block take so many seconds, and no more."""
+    try:
+        async with asyncio.timeout(left) as limit:
+            yield
+    except TimeoutError as error:
+        if limit.expired():
+            raise httpx.ReadTimeout("total_timeout is over, and the answer is not") from error
+        raise
 
 
 def _within(timeouts: Timeouts, left: float) -> Timeouts:
@@ -291,7 +414,18 @@ def _raise_unread(response: Response, error: httpx.RequestError) -> None:
 
 def _check_budget(call: Call) -> None:
     if call.left <= 0:
-        raise httpx.ReadTimeout("total_timeout is over, and the body is not")
+        raise httpx.ReadTimeout("total_timeout is over, and the answer is not")
+
+
+def _judged(call: Call, result: Response | httpx.RequestError) -> Response | float:
+    """Give a good answer back, or else the seconds to wait before the next attempt.
+
+    Raises:
+        CirrusError: There is no further attempt.
+    """
+    if isinstance(result, Response):
+        return _answered(call, result)
+    return _failed(call, result)
 
 
 def _answered(call: Call, response: httpx.Response) -> Response | float:
@@ -300,6 +434,8 @@ def _answered(call: Call, response: httpx.Response) -> Response | float:
     Raises:
         APIStatusError: There is no further attempt.
     """
+    if response.status_code != 429:
+        call.pace.accepted()
     if response.is_success:
         response.__class__ = _Answer  # httpx has no way to choose the class of its responses
         return response
@@ -323,9 +459,9 @@ def _status_error(
     status = response.status_code
     content = _content(response)
     code, description = _explanation(call, content)
-    message = f"{status} {code or httpx.codes.get_reason_phrase(status)}".strip()
+    message = f"{status} {_one_line(code or httpx.codes.get_reason_phrase(status))}".strip()
     if description:
-        message += f": {_clip(description, DESCRIPTION_LIMIT)}"
+        message += f": {_one_line(description)}"
     if hint := _hint(status, call.context.scope):
         message += f" ({hint})"
     return status_error_class(status)(
@@ -374,8 +510,10 @@ def _failed(call: Call, cause: httpx.RequestError) -> float:
     else:
         error = APIConnectionError(f"no whole answer: {reason} ({call.where})")
     try:
+        call.check_wanted()
         return call.conclude(error, Outcome(transient=_is_transient(cause)), reason)
     except APIConnectionError as final:
+        cause.request = httpx.Request(call.method, call.path)  # the real one has the key
         raise final from cause
 
 
@@ -385,10 +523,15 @@ def _is_transient(cause: httpx.RequestError) -> bool:
         return False
     if isinstance(cause, httpx.UnsupportedProtocol | httpx.LocalProtocolError):
         return False
+    return not isinstance(_root_of(cause), ssl.SSLCertVerificationError)
+
+
+def _root_of(cause: BaseException) -> BaseException | None:
+    """What happened below the HTTP libraries; not what the caller may be handling above them."""
     link: BaseException | None = cause
-    while link is not None and not isinstance(link, ssl.SSLCertVerificationError):
+    while link is not None and type(link).__module__.partition(".")[0] in {"httpx", "httpcore"}:
         link = link.__cause__ or link.__context__
-    return link is None
+    return link
 
 
 class _Answer(httpx.Response):
@@ -436,8 +579,10 @@ def _beginning(call: Call, content: bytes) -> str:
     return call.settings.api_key.scrub(text)[:BODY_LIMIT]
 
 
-def _clip(text: str, limit: int) -> str:
-    return text if len(text) <= limit else text[:limit] + "..."
+def _one_line(text: str) -> str:
+    """A server's words, fit for a message: clipped, and with nothing that moves a cursor."""
+    words = text if len(text) <= WORDS_LIMIT else text[:WORDS_LIMIT] + "..."
+    return "".join(letter if letter.isprintable() else "?" for letter in words)
 
 
 def _no_url(error: httpx.InvalidURL) -> InvalidRequestError:

@@ -85,17 +85,23 @@ def as_utc(name: str, value: datetime | str) -> datetime:
             f"{name} must be an aware datetime or an RFC 3339 string: {value!r} is "
             f"{type(value).__name__}"
         )
-    if value.utcoffset() is None:
-        raise InvalidRequestError(
-            f"{name} must say its time zone: {value.isoformat()} is naive; "
-            "for UTC add tzinfo=datetime.UTC"
-        )
     try:
+        if value.utcoffset() is None:
+            raise InvalidRequestError(
+                f"{name} must say its time zone: {value.isoformat()} is naive; "
+                "for UTC add tzinfo=datetime.UTC"
+            )
         moment = value.astimezone(UTC)
+        if getattr(value, "nanosecond", 0):  # pandas has datetimes that are finer than Python's
+            raise InvalidRequestError(f"{name} must not be finer than microseconds: {value!r}")
+        # A plain datetime, whatever subclass came in.
+        return datetime.combine(moment.date(), moment.time(), UTC)
     except OverflowError:  # an offset leads out of the years 1 to 9999: clamp
         return EARLIEST if value.year == 1 else LATEST
-    # A plain datetime, whatever subclass came in.
-    return datetime.combine(moment.date(), moment.time(), UTC)
+    except (TypeError, ValueError) as error:  # pandas has one that is none: NaT
+        if isinstance(error, InvalidRequestError):
+            raise
+        raise InvalidRequestError(f"{name} is no point in time: {value!r}") from error
 
 
 def _parse(name: str, text: str) -> datetime:
@@ -151,8 +157,9 @@ def request_range(start: datetime | str, end: datetime | str) -> tuple[datetime,
     Raises:
         InvalidRequestError: A bad time, ``end`` not after ``start``, or more than one year.
     """
-    first, last = floor_ms(as_utc("start", start)), ceil_ms(as_utc("end", end))
+    first, last = as_utc("start", start), as_utc("end", end)
     _check_order(first, last)
+    first, last = floor_ms(first), ceil_ms(last)
     if last > (bound := one_year_after(first)):
         raise InvalidRequestError(
             f"end must be at most one year after start: {wire_time(last)} is later than "
@@ -198,7 +205,10 @@ class HistoryWindow:
     def __post_init__(self) -> None:
         check_serial("instrument", self.instrument)
         for name in ("start", "end"):
-            object.__setattr__(self, name, as_utc(name, getattr(self, name)))
+            value = getattr(self, name)
+            if isinstance(value, str):
+                raise InvalidRequestError(f"{name} must be an aware datetime: {value!r} is str")
+            object.__setattr__(self, name, as_utc(name, value))
         _check_order(self.start, self.end)
         first, last = self.asked
         if last - first > LONGEST_WINDOW:

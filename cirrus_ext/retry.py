@@ -4,7 +4,6 @@ Pure: no I/O, no clock, no random number of its own. ``http.py`` asks, waits and
 The numbers and the reason for each are in the README, section "Retries".
 """
 
-import math
 import re
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
@@ -19,8 +18,11 @@ if TYPE_CHECKING:
 # 408 and 429 say "later"; a 5xx may pass. 501, 505 and 511 will not, however often one asks.
 RETRYABLE_STATUSES = frozenset({408, 429, *range(500, 600)}) - {501, 505, 511}
 
-# RFC 9110, section 10.2.3, says delay-seconds are digits; some servers send a fraction.
-_DELAY_SECONDS = re.compile(r"[0-9]{1,10}(\.[0-9]{1,3})?")
+_FOREVER = 1e10  # seconds; some 300 years
+
+# RFC 9110, section 10.2.3, says delay-seconds are digits; some servers send a fraction, and a
+# header that came twice is a list. What a number says is kept, however it is written.
+_DELAY_SECONDS = re.compile(r"[0-9]+(\.[0-9]*)?([ \t]*,[ \t]*[0-9]+(\.[0-9]*)?)*")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,19 +63,21 @@ class RetryPolicy:
             raise ConfigurationError(
                 f"max_attempts must be at least 1: {self.max_attempts}; 1 turns retries off"
             )
-        for field in fields(self)[1:]:
-            _check_seconds(field.name, getattr(self, field.name), above_zero=field.name in _BOUNDS)
+        check_seconds("total_timeout", self.total_timeout, above_zero=True)
+        for field in fields(self)[2:]:
+            check_seconds(field.name, getattr(self, field.name))
 
 
-_BOUNDS = frozenset({"total_timeout"})
+def check_seconds(name: str, value: object, *, above_zero: bool = False) -> None:
+    """Refuse what is no finite number of seconds.
 
-
-def _check_seconds(name: str, value: object, *, above_zero: bool) -> None:
-    if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
-        raise ConfigurationError(f"{name} must be a finite number of seconds: {value!r}")
-    if value < 0 or (above_zero and value == 0):
-        bound = "more than 0" if above_zero else "0 or more"
-        raise ConfigurationError(f"{name} must be {bound} seconds: {value!r}")
+    Raises:
+        ConfigurationError: Of the wrong type, infinite, or below the bound.
+    """
+    bound = "more than 0" if above_zero else "0 or more"
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or not 0 <= value < _FOREVER or (above_zero and value == 0):  # type: ignore[operator]  # a number
+        raise ConfigurationError(f"{name} must be a number of seconds, {bound}: {value!r:.40}")
 
 
 @dataclass(frozen=True)
@@ -105,16 +109,19 @@ class Outcome:
         status: The status of the answer; None if no whole answer came.
         retry_after: Seconds that the server asked to wait, if it did.
         transient: For an attempt without an answer: whether another could do better.
+        repeatable: Whether the request may be sent twice at all.
     """
 
     status: int | None = None
     retry_after: float | None = None
     transient: bool = True
+    repeatable: bool = True
 
     @property
     def retryable(self) -> bool:
-        """Whether another attempt could succeed at all."""
-        return self.transient if self.status is None else self.status in RETRYABLE_STATUSES
+        """Whether another attempt is allowed, and could succeed."""
+        may_pass = self.transient if self.status is None else self.status in RETRYABLE_STATUSES
+        return may_pass and self.repeatable
 
 
 @dataclass(frozen=True)
@@ -190,7 +197,7 @@ def parse_retry_after(value: str | None, *, date: str | None, now: datetime) -> 
     """
     text = (value or "").strip(" \t")
     if _DELAY_SECONDS.fullmatch(text):
-        seconds = float(text)
+        seconds = min(max(map(float, text.split(","))), _FOREVER)
     elif (until := _http_date(text)) is None:
         return None
     else:

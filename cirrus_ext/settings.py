@@ -1,6 +1,5 @@
 """What a client is made with: checked once, before any I/O."""
 
-import math
 import os
 import ssl
 from collections.abc import Callable
@@ -9,7 +8,7 @@ from typing import NoReturn
 from urllib.parse import urlsplit
 
 from .errors import ConfigurationError
-from .retry import RetryEvent, RetryPolicy
+from .retry import RetryEvent, RetryPolicy, check_seconds
 
 DEFAULT_BASE_URL = "https://api.mycirrus.cloud/v1"
 DEFAULT_TIMEOUT = 30.0  # seconds
@@ -80,10 +79,10 @@ def find_base_url(base_url: str | None) -> str:
         raise ConfigurationError(f"{origin} must be a str: {base_url!r}")
     try:
         parts = urlsplit(base_url)
-        extra = parts.query or parts.fragment or parts.username or parts.password
+        extra = "?" in base_url or "#" in base_url or "@" in parts.netloc
         whole = parts.scheme in {"http", "https"} and parts.hostname and (parts.port or 443)
     except ValueError:
-        whole = extra = ""
+        whole, extra = "", False
     if extra:
         # Not shown: what stands there may well be a secret.
         raise ConfigurationError(f"{origin} must have no user, password, query or fragment")
@@ -92,14 +91,6 @@ def find_base_url(base_url: str | None) -> str:
             f"{origin} must be an address such as {DEFAULT_BASE_URL}: {base_url!r}"
         )
     return base_url.rstrip("/")
-
-
-def check_timeout(timeout: float) -> float:
-    """Refuse anything but a finite time above zero."""
-    number = isinstance(timeout, int | float) and not isinstance(timeout, bool)
-    if not number or not math.isfinite(timeout) or timeout <= 0:
-        raise ConfigurationError(f"timeout must be more than 0 and finite, in seconds: {timeout!r}")
-    return float(timeout)
 
 
 @dataclass(frozen=True)
@@ -117,7 +108,7 @@ class Settings:
     def __post_init__(self) -> None:
         if not isinstance(self.retry, RetryPolicy):
             raise ConfigurationError(f"retry must be a RetryPolicy: {self.retry!r}")
-        check_timeout(self.timeout)
+        check_seconds("timeout", self.timeout, above_zero=True)
         workers = self.max_concurrency
         if not isinstance(workers, int) or isinstance(workers, bool) or workers < 1:
             raise ConfigurationError(f"max_concurrency must be a whole number from 1: {workers!r}")

@@ -22,8 +22,9 @@ class FakeClock:
     chance: float = 0.5
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
-    def sleep(self, seconds: float) -> None:
+    def sleep(self, seconds: float, stop: threading.Event | None = None) -> None:
         """Move on."""
+        del stop
         with self._lock:
             self.waits.append(seconds)
             self.seconds += seconds

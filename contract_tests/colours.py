@@ -1,6 +1,7 @@
 """One test for two clients: use a sync or an async one, and get what it gave."""
 
 import asyncio
+import traceback
 from collections.abc import AsyncGenerator, Callable, Generator
 from typing import Any
 
@@ -46,3 +47,25 @@ def ask(client: Any) -> Any:
 def copy_of(response: httpx.Response) -> httpx.Response:
     """The same answer, not read by anybody yet; a table of cases is played more than once."""
     return httpx.Response(response.status_code, headers=response.headers, content=response.content)
+
+
+def frames_of(error: BaseException) -> str:
+    """All local variables of all frames that an error and what led to it went through.
+
+    The tests' own frames are left out: they may know the key.
+    """
+    text, queue = "", [error]
+    while queue:
+        one = queue.pop()
+        queue += [link for link in (one.__cause__, one.__context__) if link is not None]
+        for frame, _ in traceback.walk_tb(one.__traceback__):
+            if "contract_tests" not in frame.f_code.co_filename:
+                text += "".join(_shown(value) for value in frame.f_locals.values())
+    return text
+
+
+def _shown(value: object) -> str:
+    try:
+        return repr(value)
+    except Exception:  # noqa: BLE001 - half-made objects of other libraries
+        return ""

@@ -4,9 +4,15 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from .clock import FakeClock
 from .offline import sitecustomize
+
+# The same examples in every run of `make test`; more of them, and fresh ones, on demand.
+settings.register_profile("usual", max_examples=1_000, derandomize=True, deadline=None)
+settings.register_profile("thorough", max_examples=10_000, deadline=None, print_blob=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "usual"))
 
 # Child processes have the same guard.
 os.environ["PYTHONPATH"] = str(Path(sitecustomize.__file__).parent)

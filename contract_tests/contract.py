@@ -49,6 +49,13 @@ class RangeRule:
         except (OverflowError, ValueError):
             return datetime.max.replace(tzinfo=UTC)
 
+    def longest(self) -> timedelta:
+        """The longest that the rule can be read to allow: a year may have 366 days."""
+        match = _DURATION.fullmatch(self.max)
+        if match is None:
+            raise ValueError(f"x-cirrus-range: max must be PnY or PnD: {self.max!r}")
+        return timedelta(days=int(match["days"] or 366 * int(match["years"] or 0)))
+
     def violation(self, start: datetime, end: datetime) -> str | None:
         """Say how a range breaks the rule; None if it does not."""
         if start >= end:

@@ -16,7 +16,7 @@ from cirrus_ext.ranges import LONGEST_WINDOW
 from cirrus_ext.settings import Secret
 
 from .live import Target, run
-from .standin.adapters import Standin, serve
+from .standin.adapters import Standin, serve, stay_on_loopback
 from .standin.rules import DEMO_KEY
 
 INSTRUMENTS = ["QT123456", "QT234567"]
@@ -31,6 +31,7 @@ def main() -> int:
         The exit code: that of the contract check, or 130 after Ctrl-C.
     """
     console = Console(highlight=False)
+    stay_on_loopback()
     try:
         with serve(Standin(script=ON_THE_WAY)) as base_url:
             console.print(f"A stand-in for the MyCirrus API is up at {base_url}.\n")
@@ -59,7 +60,8 @@ def fetch(console: Console, base_url: str) -> None:
     planned = len(plan_history(INSTRUMENTS, start=START, end=END))
     console.print(
         f"[bold]The calibration history of {' and '.join(INSTRUMENTS)}, {START[:4]} to "
-        f"{END[:4]}:[/] {planned} requests, since one may span a year."
+        f"{END[:4]}:[/] {planned} requests: one may span a year, "
+        "less the milliseconds to spare at its ends."
     )
     began = time.monotonic()
     with CirrusClient(DEMO_KEY, base_url=base_url, on_event=tell) as client:

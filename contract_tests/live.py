@@ -8,6 +8,7 @@ The key comes from ``MYCIRRUS_API_KEY`` and from nowhere else, so that no proces
 import argparse
 import os
 import sys
+import traceback
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -15,17 +16,20 @@ from rich.console import Console
 
 from cirrus_ext import CirrusError, ConfigurationError
 from cirrus_ext.ranges import LONGEST_WINDOW, as_utc, check_instruments, floor_ms, wire_time
+from cirrus_ext.retry import check_seconds
 from cirrus_ext.settings import API_KEY_VARIABLE, Secret, find_api_key, find_base_url
 
 from .harness.checks import judge
 from .harness.probe import Probe, plan
 from .harness.report import print_findings
 from .harness.verdicts import exit_code
-from .standin.adapters import Standin, serve
+from .standin.adapters import Standin, serve, stay_on_loopback
 from .standin.rules import DEMO_KEY
 
 INSTRUMENTS_VARIABLE = "MYCIRRUS_INSTRUMENTS"
-BAD_USAGE = 2
+BAD_USAGE, UNDECIDED = 2, 3
+# So that a range of more than a year fits before it.
+EARLIEST_END = datetime(1900, 1, 1, tzinfo=UTC)
 EXIT_CODES = """\
 exit codes:
   0  every promise holds
@@ -90,13 +94,19 @@ def main(arguments: list[str] | None = None) -> int:
             return run(console, _target(options, _key(), find_base_url(options.base_url)))
         options.instruments = options.instruments or "QT123456,QT234567"
         options.interval = 0.0
+        stay_on_loopback()
         with serve(Standin()) as base_url:
             return run(console, _target(options, Secret(DEMO_KEY), base_url))
     except CirrusError as error:
         print(f"contract: {error}", file=sys.stderr)
         return BAD_USAGE
     except KeyboardInterrupt:
+        print("contract: stopped", file=sys.stderr)
         return 130
+    except Exception:  # noqa: BLE001 - exit code 1 would say that the vendor broke a promise
+        traceback.print_exc()
+        print("contract: undecided, because the check itself failed", file=sys.stderr)
+        return UNDECIDED
 
 
 def _key() -> Secret:
@@ -131,12 +141,15 @@ def _target(options: argparse.Namespace, api_key: Secret, base_url: str) -> Targ
             f"--start must be before --end, by at most {LONGEST_WINDOW.days} days: "
             f"{wire_time(start)} to {wire_time(end)}"
         )
-    if options.interval < 0 or options.budget < 1:
-        raise ConfigurationError("--interval must be 0 or more seconds, --budget 1 or more")
+    if end < EARLIEST_END:
+        raise ConfigurationError(f"--end must be in 1900 or later: {wire_time(end)}")
+    check_seconds("--interval", options.interval)
+    if options.budget < 1:
+        raise ConfigurationError(f"--budget must be 1 or more: {options.budget}")
     return Target(
         base_url=base_url,
         api_key=api_key,
-        instruments=check_instruments(given.split(",")),
+        instruments=check_instruments([serial.strip() for serial in given.split(",")]),
         start=start,
         end=end,
         interval=options.interval,

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from collections import Counter
 from contextlib import aclosing
 from dataclasses import replace
@@ -13,6 +14,7 @@ import pytest
 
 from cirrus_ext import (
     AsyncCirrusClient,
+    CalibrationLogItem,
     CalibrationRecord,
     CirrusClient,
     CirrusError,
@@ -216,13 +218,11 @@ def test_what_is_no_window_is_refused(colour: str) -> None:
 
 
 class Counting(httpx.BaseTransport, httpx.AsyncBaseTransport):
-    """Counts the requests under way at once, and holds each until as many are as can be."""
+    """Counts the requests under way at once, each of which takes a while."""
 
-    def __init__(self, expected: int) -> None:
+    def __init__(self) -> None:
         self.under_way = self.most = self.total = 0
         self._lock = threading.Lock()
-        self._barrier = threading.Barrier(expected, timeout=10)
-        self._expected = expected
 
     def _enter(self) -> None:
         with self._lock:
@@ -230,25 +230,27 @@ class Counting(httpx.BaseTransport, httpx.AsyncBaseTransport):
             self.total += 1
             self.most = max(self.most, self.under_way)
 
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        del request
-        self._enter()
-        self._barrier.wait()
+    def _leave(self) -> httpx.Response:
         with self._lock:
             self.under_way -= 1
         return httpx.Response(200, json=[])
 
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        del request
+        self._enter()
+        time.sleep(0.02)
+        return self._leave()
+
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         del request
         self._enter()
-        await asyncio.sleep(0.01)
-        self.under_way -= 1
-        return httpx.Response(200, json=[])
+        await asyncio.sleep(0.02)
+        return self._leave()
 
 
 def test_as_many_requests_are_under_way_as_allowed_and_never_more(colour: str) -> None:
     """Twelve windows, three at a time."""
-    transport = Counting(3)
+    transport = Counting()
     use(
         colour,
         lambda client: client.history_windows(PLAN[:12]),
@@ -257,6 +259,90 @@ def test_as_many_requests_are_under_way_as_allowed_and_never_more(colour: str) -
     )
 
     assert (transport.most, transport.total) == (3, 12)
+
+
+def test_the_allowance_is_the_clients_over_all_threads_and_histories() -> None:
+    """Four threads with a history each, and still three at a time."""
+    transport = Counting()
+    with CirrusClient("k", transport=transport, max_concurrency=3) as client:
+
+        def fetch() -> None:
+            assert len(list(client.history_windows(PLAN[:5]))) == 5
+
+        threads = [threading.Thread(target=fetch) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    assert (transport.most, transport.total) == (3, 20)
+
+
+def test_the_allowance_is_the_clients_over_all_tasks_and_histories() -> None:
+    """The same in an event loop."""
+    transport = Counting()
+
+    async def main() -> None:
+        async with AsyncCirrusClient("k", transport=transport, max_concurrency=3) as client:
+
+            async def fetch() -> None:
+                assert len([pair async for pair in client.history_windows(PLAN[:5])]) == 5
+
+            await asyncio.gather(*(fetch() for _ in range(4)))
+
+    asyncio.run(main())
+    assert (transport.most, transport.total) == (3, 20)
+
+
+def test_no_more_windows_are_fetched_ahead_than_allowed(colour: str) -> None:
+    """Whoever takes one and thinks about it has three waiting, not the whole history."""
+    transport = Counting()
+
+    def take_one(client: Any) -> Any:
+        history = client.history_windows(PLAN)
+        if isinstance(client, CirrusClient):
+            next(history)
+            time.sleep(0.2)
+            return transport.total
+        return _take_one(history, transport)
+
+    assert use(colour, take_one, transport=transport, max_concurrency=3) == 4
+
+
+async def _take_one(history: Any, transport: Counting) -> int:
+    async with aclosing(history):
+        await anext(history)
+        await asyncio.sleep(0.2)
+        return transport.total
+
+
+def test_a_403_in_a_history_names_the_scope(colour: str) -> None:
+    """As it does for a single request."""
+    transport = httpx.MockTransport(lambda request: httpx.Response(403, json={}))
+    with pytest.raises(CirrusError, match=r"data\.system:read"):
+        use(colour, lambda client: client.fetch_window(PLAN[0]), transport=transport)
+
+
+def test_a_field_of_the_answer_is_kept_also_when_the_spec_learns_it(
+    colour: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A generated class that takes a field for its own does not take it from ``extra``."""
+    item = {"time": "2023-01-02T00:00:00Z", "level": 93.7, "other": None}
+    learned = CalibrationLogItem.from_dict
+
+    def from_dict(value: dict[str, Any]) -> CalibrationLogItem:
+        return learned({name: value[name] for name in value if name != "level"})
+
+    monkeypatch.setattr(CalibrationLogItem, "from_dict", from_dict)
+    (record,) = use(
+        colour,
+        lambda client: client.calibration_history(
+            ["QT1"], start="2023-01-01T00:00:00Z", end="2023-02-01T00:00:00Z"
+        ),
+        transport=httpx.MockTransport(lambda request: httpx.Response(200, json=[item])),
+    )
+
+    assert record.extra == {"level": 93.7, "other": None}
 
 
 def test_leaving_a_history_early_leaves_no_thread_and_asks_no_further() -> None:

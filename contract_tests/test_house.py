@@ -19,14 +19,16 @@ GENERATED = sorted((ROOT / "generated" / "cirrus_client").rglob("*.py"))
 ARROWS = {
     "__init__": {"client", "errors", "ranges", "retry"},
     "__main__": {"cli"},
-    "call": {"errors", "retry", "settings"},
+    "call": {"errors", "pace", "retry", "settings"},
     "cli": {"__init__"},
     "client": {"call", "errors", "http", "ranges", "retry", "settings"},
     "errors": set(),
-    "http": {"__init__", "call", "errors", "retry", "settings"},
+    "http": {"__init__", "call", "errors", "pace", "retry", "settings", "wire"},
+    "pace": set(),
     "ranges": {"errors"},
     "retry": {"errors"},
     "settings": {"errors", "retry"},
+    "wire": {"call"},
 }
 
 

@@ -17,6 +17,8 @@ def folder(tmp_path: Path) -> Path:
     """A checkout in which nothing has been made."""
     for name in ("Makefile", "pyproject.toml", "constraints.txt"):
         shutil.copy(ROOT / name, tmp_path)
+    (tmp_path / "cirrus_ext").mkdir()
+    (tmp_path / "cirrus_ext" / "__init__.py").touch()
     return tmp_path
 
 
@@ -81,6 +83,25 @@ def test_a_python_that_is_too_old_is_refused_in_one_line(folder: Path) -> None:
     assert done.returncode == 2
     assert "Python 3.11 or later is needed; found: Python 3.10.13" in done.stderr
     assert not (folder / ".venv").exists()
+
+
+def test_no_python_at_all_is_said_so(folder: Path) -> None:
+    """In one line too."""
+    done = make(folder, "demo", "PYTHON=")
+
+    assert done.returncode == 2
+    assert "Python 3.11 or later is needed; found: none on PATH" in done.stderr
+
+
+def test_the_makefile_makes_nothing_in_another_folder(folder: Path, tmp_path: Path) -> None:
+    """It would remove a .venv that is not its own."""
+    other = tmp_path / "other"
+    (other / ".venv").mkdir(parents=True)
+    done = make(other, "-f", str(folder / "Makefile"), "demo")
+
+    assert done.returncode == 2
+    assert "use make -C" in done.stderr
+    assert (other / ".venv").exists()
 
 
 def test_pip_refuses_to_work_outside_the_environment() -> None:

@@ -3,6 +3,7 @@
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
 
 import httpx
 import pytest
@@ -17,6 +18,24 @@ def test_a_connection_to_another_machine_fails() -> None:
     """By address, where no look-up comes before it. 192.0.2.0/24 is nobody's (RFC 5737)."""
     with socket.socket() as plug, pytest.raises(NetworkForbiddenError, match=r"192\.0\.2\.1"):
         plug.connect(("192.0.2.1", 443))
+
+
+@pytest.mark.parametrize(
+    "send",
+    [
+        lambda plug: plug.sendto(b"x", ("192.0.2.1", 9)),
+        lambda plug: plug.sendmsg([b"x"], [], 0, ("192.0.2.1", 9)),
+        lambda plug: plug.connect_ex(("192.0.2.1", 9)),
+    ],
+    ids=["sendto", "sendmsg", "connect_ex"],
+)
+def test_a_datagram_to_another_machine_fails(send: Callable[[socket.socket], object]) -> None:
+    """There are more ways out than a connection."""
+    with (
+        socket.socket(type=socket.SOCK_DGRAM) as plug,
+        pytest.raises(NetworkForbiddenError, match=r"192\.0\.2\.1"),
+    ):
+        send(plug)
 
 
 def test_the_look_up_of_a_name_fails() -> None:

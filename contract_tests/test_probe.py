@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from .harness.checks import judge
-from .harness.probe import Exchange, Probe, plan
+from .harness.probe import WRONG_KEY, Exchange, Probe, plan
 from .harness.verdicts import Finding, Verdict, exit_code
 from .standin.adapters import Standin
 from .standin.fleet import fleet
@@ -24,8 +24,10 @@ SERIALS = ["QT123456", "QT234567"]
 SCHEMA = "A good question is answered with items that fit the spec"
 WINDOW = "Every item lies inside the range asked for"
 OVER_LONG = "A range of more than a year is refused"
+REVERSED = "A range whose end is before its start is refused"
+NAIVE = "A time that does not say its zone is refused"
 NO_KEY = "Without a key there is a 401"
-WRONG_KEY = "With a wrong key there is a 401"
+BAD_KEY = "With a wrong key there is a 401"
 
 
 def probe(transport: httpx.BaseTransport, **options: Any) -> Probe:
@@ -63,14 +65,14 @@ def changed(change: Change, world: World = WORLD) -> httpx.MockTransport:
 
 
 def test_every_promise_holds_for_the_stand_in() -> None:
-    """Exit code 0, in four requests."""
+    """Exit code 0, in six requests."""
     standin = Standin(WORLD)
     result = findings(standin.transport())
 
     assert {finding.verdict for finding in result.values()} == {Verdict.HOLDS}
-    assert set(result) == {SCHEMA, WINDOW, OVER_LONG, NO_KEY, WRONG_KEY}
+    assert set(result) == {SCHEMA, WINDOW, OVER_LONG, REVERSED, NAIVE, NO_KEY, BAD_KEY}
     assert exit_code(result.values()) == 0
-    assert len(standin.requests) == 4
+    assert len(standin.requests) == 6
 
 
 def with_items(body: Callable[[list[Any]], Any]) -> Change:
@@ -86,16 +88,20 @@ def with_items(body: Callable[[list[Any]], Any]) -> Change:
 
 
 def with_status(name: str, status: int, **options: Any) -> Change:
-    """Change the answer to one question: the good one, the over-long one, or those without key."""
+    """Change the answer to one question: good, over-long, reversed, naive, or key; or to all."""
 
     def change(request: httpx.Request, response: httpx.Response) -> httpx.Response:
         parameters = request.url.params
         kind = "good"
-        if parameters["start"] != "2025-01-01T00:00:00Z":
+        if parameters["start"] < "2025":
             kind = "over-long"
+        elif parameters["start"] == "2026-01-01T00:00:00Z":
+            kind = "reversed"
+        elif parameters["start"] == "2025-01-01T00:00:00":
+            kind = "naive"
         elif request.headers.get("X-Api-Key") != DEMO_KEY:
             kind = "key"
-        return httpx.Response(status, **options) if kind == name else response
+        return httpx.Response(status, **options) if name in {kind, "all"} else response
 
     return change
 
@@ -121,14 +127,40 @@ WRONG = {
         {SCHEMA: "holds", WINDOW: "broken"},
     ),
     "html for a 200": (with_status("good", 200, html="<p>Hello</p>"), {SCHEMA: "broken"}),
-    "an undocumented status": (with_status("good", 204), {SCHEMA: "broken", WINDOW: "broken"}),
+    "an undocumented status": (with_status("good", 204), {SCHEMA: "broken", WINDOW: "undecided"}),
+    "a redirect": (with_status("good", 302), {SCHEMA: "broken", OVER_LONG: "undecided"}),
+    "an item after the end": (
+        with_items(lambda items: [*items, items[0] | {"time": "2026-01-01T00:00:00.001Z"}]),
+        {SCHEMA: "holds", WINDOW: "broken"},
+    ),
+    "items without times": (
+        with_items(lambda items: [item | {"time": 5} for item in items]),
+        {SCHEMA: "broken", WINDOW: "undecided"},
+    ),
+    "reversed is answered": (with_status("reversed", 200, json=[]), {REVERSED: "broken"}),
+    "reversed is a 404": (with_status("reversed", 404, json=REFUSED), {REVERSED: "drift"}),
+    "naive is answered": (with_status("naive", 200, json=[]), {NAIVE: "broken"}),
+    "over-long is text": (with_status("over-long", 400, text="no"), {OVER_LONG: "broken"}),
+    "over-long is a 403": (with_status("over-long", 403, json=REFUSED), {OVER_LONG: "drift"}),
+    "over-long is a 408": (with_status("over-long", 408, text="slow"), {OVER_LONG: "undecided"}),
+    "over-long is a redirect": (with_status("over-long", 302), {OVER_LONG: "broken"}),
+    "all is a 400": (
+        with_status("all", 400, json=REFUSED),
+        {SCHEMA: "undecided", OVER_LONG: "undecided", NO_KEY: "undecided"},
+    ),
+    "all is a 404": (
+        with_status("all", 404, html="no"),
+        {SCHEMA: "undecided", OVER_LONG: "undecided", NO_KEY: "undecided"},
+    ),
+    "no key is a 429": (with_status("key", 429, html="no"), {NO_KEY: "broken"}),
+    "no key is a 504": (with_status("key", 504, html="no"), {NO_KEY: "undecided"}),
     "over-long is answered": (with_status("over-long", 200, json=[]), {OVER_LONG: "broken"}),
     "over-long is a 422": (with_status("over-long", 422, json=REFUSED), {OVER_LONG: "drift"}),
     "over-long is a 500": (with_status("over-long", 500, json=REFUSED), {OVER_LONG: "broken"}),
     "over-long is a 503": (with_status("over-long", 503, html="no"), {OVER_LONG: "undecided"}),
     "no key is let in": (
         with_status("key", 200, json=[]),
-        {NO_KEY: "broken", WRONG_KEY: "broken"},
+        {NO_KEY: "broken", BAD_KEY: "broken"},
     ),
     "no key is a 403": (with_status("key", 403, json=REFUSED), {NO_KEY: "drift"}),
     "no key is another code": (with_status("key", 401, json=REFUSED), {NO_KEY: "drift"}),
@@ -159,6 +191,7 @@ OUTAGES = {
     "unreachable": failing(httpx.ConnectError("[Errno -2] Name or service not known")),
     "silent": failing(httpx.ReadTimeout("slow")),
     "down": httpx.MockTransport(lambda request: httpx.Response(503, html="<p>down</p>")),
+    "slow": httpx.MockTransport(lambda request: httpx.Response(408, html="<p>slow</p>")),
     "crashed": httpx.MockTransport(lambda request: httpx.Response(500, html="<p>down</p>")),
 }
 
@@ -219,7 +252,7 @@ def test_the_first_429_is_the_last_request() -> None:
 
     assert len(standin.requests) == 2
     assert result[SCHEMA].verdict == Verdict.HOLDS
-    assert result[WRONG_KEY].verdict == Verdict.UNDECIDED
+    assert result[BAD_KEY].verdict == Verdict.UNDECIDED
     assert exit_code(result.values()) == 3
 
 
@@ -229,7 +262,7 @@ def test_what_the_budget_does_not_reach_is_not_asked_and_does_not_count() -> Non
     result = findings(standin.transport(), budget=2)
 
     assert len(standin.requests) == 2
-    assert result[NO_KEY].verdict == result[WRONG_KEY].verdict == Verdict.NOT_ASKED
+    assert result[NO_KEY].verdict == result[BAD_KEY].verdict == Verdict.NOT_ASKED
     assert exit_code(result.values()) == 0
 
 
@@ -245,7 +278,7 @@ def test_the_probe_waits_between_requests_follows_no_redirect_and_only_gets() ->
     asker = replace(probe(httpx.MockTransport(redirect)), sleep=waits.append, interval=1.5)
     asker.ask(plan(SERIALS, START, END))
 
-    assert waits == [1.5, 1.5, 1.5]
+    assert waits == [1.5] * 5
     assert set(seen) == {"GET /v1/data/calibrations/log"}
 
 
@@ -257,6 +290,7 @@ def test_no_finding_holds_a_serial_a_user_a_message_or_the_key() -> None:
         with_items(lambda items: [item | {"time": item["user"]} for item in items]),
         with_items(lambda items: [item | {"user": [item["user"]]} for item in items]),
         with_status("good", 401, json={"error": DEMO_KEY, "description": "QT123456"}),
+        with_status("good", 200, text="[]", headers={"content-type": f"text/{DEMO_KEY}"}),
     ):
         shown = repr(findings(changed(change, world)))
         assert not any(word in shown for word in {DEMO_KEY, *SERIALS, *private})
@@ -289,3 +323,22 @@ def test_an_exchange_that_failed_says_how_without_an_address() -> None:
 
     assert isinstance(exchange, Exchange)
     assert exchange.failure == "ConnectError"
+
+
+def test_each_question_goes_with_its_key_and_with_no_session_of_another() -> None:
+    """The right one, none, or a wrong one; a cookie of a good answer would be a key too."""
+    keys: list[str | None] = []
+    cookies: list[str | None] = []
+
+    def respond(request: httpx.Request) -> httpx.Response:
+        keys.append(request.headers.get("X-Api-Key"))
+        cookies.append(request.headers.get("Cookie"))
+        return httpx.Response(200, json=[], headers={"set-cookie": "session=1; Path=/"})
+
+    questions = plan(SERIALS, START, END)
+    probe(httpx.MockTransport(respond)).ask(questions)
+
+    expected = {"right": DEMO_KEY, "none": None, "wrong": WRONG_KEY}
+    assert keys == [expected[question.key] for question in questions]
+    assert set(keys) == set(expected.values())
+    assert set(cookies) == {None}

@@ -85,7 +85,7 @@ def test_the_demo_shows_retries_records_and_verdicts() -> None:
         r"QT123456 +2022-06-07 11:18 +Quantum Demo +Installed and working", done.stdout
     )
     assert re.search(r"QT234567 +2021-", done.stdout)
-    assert len(re.findall(r"  holds  ", done.stdout)) == 5
+    assert len(re.findall(r"  holds  ", done.stdout)) == 7
     assert time.monotonic() - began < 15
     base_url = re.search(r"http://\S+", done.stdout)
     assert base_url is not None
@@ -155,7 +155,7 @@ def test_the_contract_check_of_the_stand_in_holds() -> None:
     done = run("contract_tests.live", "--standin")
 
     assert (done.returncode, done.stderr) == (0, "")
-    assert len(re.findall(r"  holds  ", done.stdout)) == 5
+    assert len(re.findall(r"  holds  ", done.stdout)) == 7
 
 
 def test_the_live_check_asks_the_server_it_is_given() -> None:
@@ -172,8 +172,44 @@ def test_the_live_check_asks_the_server_it_is_given() -> None:
         )
 
     assert (done.returncode, done.stderr) == (0, "")
-    assert len(standin.requests) == 4
+    assert len(standin.requests) == 6
     assert not any(word in done.stdout for word in (DEMO_KEY, "QT123456"))
+
+
+def test_the_stand_in_is_reached_around_a_proxy_of_the_environment() -> None:
+    """A proxy knows nothing of our loopback."""
+    nowhere = {"HTTP_PROXY": "http://127.0.0.1:9", "ALL_PROXY": "socks5://127.0.0.1:9"}
+
+    done = run("contract_tests.demo", **nowhere)
+
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_failure_of_the_check_itself_is_undecided() -> None:
+    """Exit code 1 would say that the vendor broke a promise."""
+    with serve(Standin()) as base_url:
+        code = (
+            "import contract_tests.live as live\n"
+            "live.judge = None\n"
+            "raise SystemExit(live.main(['--interval', '0']))"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            env=os.environ
+            | {
+                "MYCIRRUS_BASE_URL": base_url,
+                "MYCIRRUS_API_KEY": DEMO_KEY,
+                "MYCIRRUS_INSTRUMENTS": "QT123456",
+            },
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+
+    assert done.returncode == 3
+    assert "the check itself failed" in done.stderr
 
 
 def test_the_live_check_is_undecided_where_nobody_answers() -> None:
@@ -188,7 +224,7 @@ def test_the_live_check_is_undecided_where_nobody_answers() -> None:
     )
 
     assert (done.returncode, done.stderr) == (3, "")
-    assert "ConnectError" in done.stdout
+    assert "no answer: connection refused" in done.stdout
     assert "check network and address" in done.stdout
 
 
@@ -218,7 +254,27 @@ BAD_USAGE = {
     "budget": (
         ["--instruments", "A", "--budget", "0"],
         {"MYCIRRUS_API_KEY": "k"},
-        "--budget 1 or more",
+        "--budget must be 1 or more: 0",
+    ),
+    "interval": (
+        ["--instruments", "A", "--interval", "nan"],
+        {"MYCIRRUS_API_KEY": "k"},
+        "--interval must be a number of seconds, 0 or more: nan",
+    ),
+    "long ago": (
+        ["--instruments", "A", "--start", "0001-01-01T00:00:00Z", "--end", "0001-06-01T00:00:00Z"],
+        {"MYCIRRUS_API_KEY": "k"},
+        "--end must be in 1900 or later",
+    ),
+    "proxy": (
+        ["--instruments", "A"],
+        {"MYCIRRUS_API_KEY": "k", "HTTPS_PROXY": "foo://127.0.0.1:1"},
+        "variables of the environment",
+    ),
+    "too many serials": (
+        ["--instruments", ",".join(f"QT{n:06}" for n in range(9000))],
+        {"MYCIRRUS_API_KEY": "k", "MYCIRRUS_BASE_URL": "http://127.0.0.1:9/v1"},
+        "no URL can be made",
     ),
 }
 
@@ -230,6 +286,7 @@ def test_bad_usage_of_the_live_check_is_one_line_and_exit_code_2(
     """It says what to set, and nothing is sent."""
     done = run("contract_tests.live", *words, **environment)
 
-    assert (done.returncode, done.stdout) == (2, "")
+    assert done.returncode == 2
+    assert "holds" not in done.stdout
     assert says in done.stderr
     assert done.stderr.count("\n") == 1

@@ -1,17 +1,20 @@
 """What the API would refuse or misread is refused first, and nothing is sent."""
 
 import pickle
+import re
 from datetime import UTC, date, datetime, timedelta, timezone
 from itertools import pairwise
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import httpx
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cirrus_ext import HistoryWindow, InvalidRequestError, plan_history
-from cirrus_ext.ranges import LONGEST_WINDOW, request_range
+from cirrus_ext.ranges import LONGEST_WINDOW, as_utc, floor_ms, request_range, wire_time
 
 from .colours import use
 from .contract import tolerant
@@ -47,9 +50,19 @@ BAD_RANGES = {
     "no day": ("2023-02-30T00:00:00Z", "2023-03-01T00:00:00Z", "start is no point in time"),
     "number": (1_672_531_200, "2023-02-01T00:00:00Z", "1672531200 is int"),
     "none": (NEW_YEAR, None, "end must be an aware datetime or an RFC 3339 string: None"),
+    "digits of another script": (
+        "\N{FULLWIDTH DIGIT TWO}023-01-01T00:00:00Z",
+        "2023-02-01T00:00:00Z",
+        "start must be an RFC 3339 time",
+    ),
     "too fine": (NEW_YEAR, "2023-02-01T00:00:00.0000001Z", "end must not be finer than microsec"),
     "reversed": ("2023-02-01T00:00:00Z", NEW_YEAR, "start must be before end: 2023-02-01T00"),
     "empty": (NEW_YEAR, NEW_YEAR, "is not before 2023-01-01T00:00:00"),
+    "reversed within a millisecond": (
+        "2023-01-01T00:00:00.000900Z",
+        "2023-01-01T00:00:00.000100Z",
+        "start must be before end",
+    ),
     "over-long": (NEW_YEAR, "2024-01-01T00:00:00.001Z", "2024-01-01T00:00:00.001Z is later than 2024-01-01T00:00:00Z"),  # noqa: E501
     "over-long by rounding": (NEW_YEAR, "2024-01-01T00:00:00.000001Z", "at most one year after start"),  # noqa: E501
 }  # fmt: skip
@@ -132,49 +145,136 @@ def test_one_calendar_year_is_the_longest_range(start: str, longest: str) -> Non
             request_range(start, last + timedelta(milliseconds=1))
 
 
-moments = st.datetimes(timezones=st.just(UTC)).map(lambda moment: moment.replace(microsecond=0))
+# Any time in any zone: years 1 and 9999, both sides of a clock change, times that no clock showed.
+ZONES = ["Europe/London", "America/New_York", "Asia/Kathmandu", "Pacific/Apia", "Africa/Monrovia"]
+zones = st.sampled_from([UTC, *map(ZoneInfo, ZONES)])
+moments = st.datetimes(timezones=zones, allow_imaginary=True)
+WHOLE_DAYS = [timedelta(days=days) for days in (0, 364, 365, 366, 367, 730)]
+NEARLY = [timedelta(milliseconds=1), timedelta(milliseconds=2), timedelta(microseconds=1)]
+# The first and the last moment that there is, in whole milliseconds.
+EARLIEST = datetime(1, 1, 1, tzinfo=UTC)
+LATEST = datetime(9999, 12, 31, 23, 59, 59, 999_000, tzinfo=UTC)
 spans = st.one_of(
-    st.timedeltas(timedelta(days=-2), timedelta(days=800)),
-    st.sampled_from([timedelta(days=days) for days in (0, 364, 365, 366, 367)]),
+    st.timedeltas(timedelta(days=-2), timedelta(days=4000)),
+    st.builds(lambda days, near: days + near, st.sampled_from(WHOLE_DAYS), st.sampled_from(NEARLY)),
+    st.builds(lambda days, near: days - near, st.sampled_from(WHOLE_DAYS), st.sampled_from(NEARLY)),
+)
+ranges = st.tuples(moments, moments) | st.builds(
+    lambda start, span: (start, later(start, span)), moments, spans
 )
 
 
-@given(start=moments, span=spans)
+def later(moment: datetime, span: timedelta) -> datetime:
+    """A time after another, by the clock of UTC, as far as the calendar goes."""
+    try:
+        return moment.astimezone(UTC) + span
+    except OverflowError:
+        return datetime.max.replace(tzinfo=UTC)
+
+
+def in_utc(moment: datetime) -> datetime:
+    """The time in UTC; outside the calendar, its end."""
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        return EARLIEST if moment.year == 1 else LATEST
+
+
+@given(ranges)
 def test_the_sdk_refuses_exactly_what_the_specs_range_rule_forbids(
-    start: datetime, span: timedelta
+    bounds: tuple[datetime, datetime],
 ) -> None:
-    """``x-cirrus-range`` and ``request_range`` know nothing of each other."""
+    """``x-cirrus-range`` and ``request_range`` know nothing of each other.
+
+    The order is judged on what is given, the length on what is sent: a start rounded down and an
+    end rounded up.
+    """
+    start, end = (in_utc(bound) for bound in bounds)
+    first = start.replace(microsecond=start.microsecond // 1000 * 1000)
+    last = end.replace(microsecond=end.microsecond // 1000 * 1000)
+    if last != end:
+        last = min(later(last, timedelta(milliseconds=1)), LATEST)
     try:
-        end = start + span
-    except OverflowError:
-        return
-    try:
-        request_range(start, end)
+        sent = request_range(*bounds)
     except InvalidRequestError:
-        assert RULE.violation(start, end)
+        assert start >= end or RULE.violation(first, last)
     else:
-        assert RULE.violation(start, end) is None
+        assert sent == (first, last)
+        assert start < end
+        assert RULE.violation(first, last) is None
 
 
-@given(
-    start=st.datetimes(timezones=st.just(UTC)),
-    span=st.timedeltas(timedelta(microseconds=1), timedelta(days=4000)),
+@pytest.mark.parametrize(
+    ("start", "longest"),
+    [
+        (datetime(2023, 5, 6, tzinfo=UTC), datetime(2024, 5, 6, tzinfo=UTC)),
+        (datetime(2024, 2, 29, 12, tzinfo=UTC), datetime(2025, 3, 1, 12, tzinfo=UTC)),
+        (datetime(2096, 2, 29, tzinfo=UTC), datetime(2097, 3, 1, tzinfo=UTC)),
+        (datetime(2023, 2, 28, tzinfo=UTC), datetime(2024, 2, 28, tzinfo=UTC)),
+    ],
 )
+def test_the_specs_range_rule_is_one_calendar_year(start: datetime, longest: datetime) -> None:
+    """By itself, so that the two cannot be wrong together."""
+    assert RULE.latest_end(start) == longest
+
+
+@given(ranges)
 def test_windows_are_contiguous_cover_the_range_and_are_as_few_as_can_be(
-    start: datetime, span: timedelta
+    bounds: tuple[datetime, datetime],
 ) -> None:
-    """None is longer than 365 days with its margins."""
+    """None is longer than 365 days with its margins, and only the last is shorter."""
+    start, end = (in_utc(bound) for bound in bounds)
+    if end - start > timedelta(days=40_000):
+        start = end - timedelta(days=40_000)  # longer ones have a test of their own
     try:
-        end = start + span
-    except OverflowError:
+        windows = plan_history(["QT1"], start=start, end=end)
+    except InvalidRequestError:
+        assert start >= end
         return
-    windows = plan_history(["QT1"], start=start, end=end)
 
     assert (windows[0].start, windows[-1].end) == (start, end)
     assert all(one.end == other.start for one, other in pairwise(windows))
-    lengths = [window.asked[1] - window.asked[0] for window in windows]
-    assert max(lengths) <= LONGEST_WINDOW
-    assert all(length == LONGEST_WINDOW for length in lengths[:-1])
+    for window in windows:
+        first, last = window.asked
+        assert first <= window.start < window.end <= later(last, timedelta(milliseconds=1))
+        assert last - first <= LONGEST_WINDOW
+        assert {first.microsecond % 1000, last.microsecond % 1000} == {0}
+    assert all(one.asked[1] - one.asked[0] == LONGEST_WINDOW for one in windows[:-1])
+
+
+@given(moments, st.booleans())
+def test_a_time_is_the_same_instant_as_text_and_as_datetime(
+    moment: datetime,
+    lower_case: bool,  # noqa: FBT001 - drawn
+) -> None:
+    """In any zone whose offset RFC 3339 can write."""
+    text = moment.isoformat()
+    offset = moment.utcoffset()
+    assert offset is not None
+    if offset.total_seconds() % 60 or offset.microseconds:
+        return
+    assert as_utc("start", text.lower() if lower_case else text) == as_utc("start", moment)
+
+
+@given(moments)
+def test_what_is_sent_is_read_back_as_the_same_instant(moment: datetime) -> None:
+    """With ``Z`` at the end, four digits of a year, and no fraction that is zero."""
+    sent = floor_ms(as_utc("start", moment))
+    text = wire_time(sent)
+
+    assert datetime.fromisoformat(text) == sent
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?Z", text)
+    assert ".000" not in text
+
+
+def test_both_sides_of_a_clock_change_are_told_apart() -> None:
+    """Half past one came twice in London on 29 October 2023."""
+    london = ZoneInfo("Europe/London")
+    first = datetime(2023, 10, 29, 1, 30, tzinfo=london)
+    second = first.replace(fold=1)
+    (window,) = plan_history(["QT1"], start=first, end=second)
+
+    assert window.end - window.start == timedelta(hours=1)
 
 
 def test_a_plan_goes_by_instrument_as_given_then_by_time() -> None:
@@ -198,10 +298,30 @@ def test_inner_edges_are_on_whole_milliseconds_and_the_ends_are_the_callers_own(
     assert all(window.end.microsecond % 1000 == 0 for window in windows[:-1])
 
 
+def test_a_window_is_asked_for_with_a_millisecond_to_spare_at_each_end() -> None:
+    """Beyond the whole milliseconds around it."""
+    window = HistoryWindow(
+        "QT1",
+        datetime(2023, 1, 1, 0, 0, 0, 5_500, tzinfo=UTC),
+        datetime(2023, 2, 1, 0, 0, 0, 5_500, tzinfo=UTC),
+    )
+
+    assert [moment.microsecond for moment in window.asked] == [4_000, 7_000]
+
+
+def test_zeros_behind_the_microseconds_are_taken() -> None:
+    """The vendor's own examples send seven digits."""
+    moment = as_utc("start", "2023-01-01T00:00:00.1230000Z")
+
+    assert moment == datetime(2023, 1, 1, 0, 0, 0, 123_000, tzinfo=UTC)
+
+
 def test_a_window_is_frozen_picklable_and_in_utc() -> None:
     """It travels to other processes, and is a key there."""
     berlin = timezone(timedelta(hours=1))
-    window = HistoryWindow("QT1", datetime(2023, 1, 1, 1, tzinfo=berlin), "2023-02-01T00:00:00Z")  # type: ignore[arg-type]  # a str is taken too
+    window = HistoryWindow(
+        "QT1", datetime(2023, 1, 1, 1, tzinfo=berlin), datetime(2023, 2, 1, tzinfo=UTC)
+    )
 
     assert window.start.tzinfo is UTC
     assert pickle.loads(pickle.dumps(window)) == window  # noqa: S301 - our own
@@ -213,9 +333,11 @@ def test_a_window_is_frozen_picklable_and_in_utc() -> None:
 @pytest.mark.parametrize(
     ("instrument", "end", "says"),
     [
-        ("QT1 ", "2023-02-01T00:00:00Z", "blanks around"),
-        ("QT1", "2022-01-01T00:00:00Z", "start must be before end"),
-        ("QT1", "2024-01-01T00:00:00Z", "at most 365 days"),
+        ("QT1 ", datetime(2023, 2, 1, tzinfo=UTC), "blanks around"),
+        ("QT1", datetime(2022, 1, 1, tzinfo=UTC), "start must be before end"),
+        ("QT1", datetime(2024, 1, 1, tzinfo=UTC), "at most 365 days"),
+        ("QT1", datetime(2023, 2, 1), "end must say its time zone"),  # noqa: DTZ001 - so it is
+        ("QT1", "2023-02-01T00:00:00Z", "end must be an aware datetime"),
     ],
 )
 def test_a_window_made_by_hand_is_held_to_the_same_rules(
@@ -223,7 +345,21 @@ def test_a_window_made_by_hand_is_held_to_the_same_rules(
 ) -> None:
     """No window can be sent that a plan would not make."""
     with pytest.raises(InvalidRequestError, match=says):
-        HistoryWindow(instrument, NEW_YEAR, end)  # type: ignore[arg-type]  # a str is taken too
+        HistoryWindow(instrument, datetime(2023, 1, 1, tzinfo=UTC), end)
+
+
+def test_datetimes_of_pandas_are_taken_as_what_they_are() -> None:
+    """Plain ones come out; finer than microseconds, and none at all, are refused."""
+    plain = as_utc("start", pd.Timestamp("2023-01-01T01:00:00+01:00"))
+
+    assert type(plain) is datetime
+    assert plain == datetime(2023, 1, 1, tzinfo=UTC)
+    for value, says in (
+        (pd.Timestamp("2023-01-01T00:00:00.000000001Z"), "finer than microseconds"),
+        (pd.NaT, "start is no point in time: NaT"),
+    ):
+        with pytest.raises(InvalidRequestError, match=says):
+            as_utc("start", value)
 
 
 def test_the_longest_range_there_is_can_be_planned() -> None:
@@ -243,5 +379,11 @@ def test_an_offset_that_leads_out_of_the_calendar_is_clamped() -> None:
         start=datetime(1, 1, 1, tzinfo=east),
         end=datetime(1, 6, 1, tzinfo=west),
     )
+    (last,) = plan_history(
+        ["QT1"],
+        start=datetime(9999, 6, 1, tzinfo=east),
+        end=datetime(9999, 12, 31, 23, tzinfo=west),
+    )
 
-    assert window.start == datetime(1, 1, 1, tzinfo=UTC)
+    assert window.start == EARLIEST
+    assert (last.end, last.asked[1]) == (LATEST, LATEST)

@@ -1,4 +1,4 @@
-"""What the README says is so: its programs run, its tables are the code's."""
+"""What the README says is so: its programs run, and its numbers are the code's."""
 
 import os
 import re
@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from cirrus_ext import errors
+from cirrus_ext import RetryPolicy, errors
 
 from .contract import ROOT
+from .live import EXIT_CODES
 from .standin.adapters import Standin, serve
 from .standin.rules import DEMO_KEY
 
@@ -92,6 +93,29 @@ def test_the_tree_of_errors_is_that_of_the_code() -> None:
     tree = (errors.__doc__ or "").partition("CirrusError\n")[2].partition("\n\n")[0]
 
     assert tree in README
+
+
+def test_the_numbers_of_the_retry_table_are_the_policys() -> None:
+    """Each in its row."""
+    policy = RetryPolicy()
+    rows = dict(re.findall(r"^\| ([^|]+) \| ([^|]+) \|", README, re.MULTILINE))
+
+    assert rows["attempts"] == str(policy.max_attempts)
+    assert rows["one call in all"].startswith(f"{policy.total_timeout:.0f} s")
+    assert f"`Retry-After` over {policy.max_retry_after:.0f} s, or over what is left" in rows
+    ladder = [policy.throttle_base * factor for factor in (0.5, 1, 1, 2, 2, 4)]
+    assert rows[
+        "429 without it"
+    ] == "{:.0f} to {:.0f}, {:.0f} to {:.0f}, {:.0f} to {:.0f} s".format(*ladder)
+    steps = [policy.backoff_base * factor for factor in (1, 2, 4)]
+    assert rows["anything else"] == "up to {:g}, {:g}, {:g} s".format(*steps)
+
+
+def test_the_exit_codes_of_the_readme_are_those_of_the_check() -> None:
+    """With the same numbers; the words may differ."""
+    rows = re.findall(r"^\| (\d) \| ", README, re.MULTILINE)
+
+    assert rows == re.findall(r"^  (\d)  ", EXIT_CODES, re.MULTILINE) == ["0", "1", "2", "3"]
 
 
 def test_every_make_target_that_the_readme_names_is_there() -> None:

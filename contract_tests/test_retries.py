@@ -1,11 +1,16 @@
 """What is tried again, how long is waited first, and when it ends."""
 
 import logging
-from datetime import UTC, datetime
+import math
+import ssl
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from typing import Any
 
 import httpx
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cirrus_ext import (
     APIConnectionError,
@@ -23,6 +28,7 @@ from cirrus_ext.retry import Outcome, Stop, Wait, decide, parse_retry_after
 
 from .clock import FakeClock
 from .colours import ask, copy_of, use
+from .faulty import answer, faulty
 
 GOOD = httpx.Response(200, json=[])
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -113,6 +119,71 @@ def test_a_connection_that_stays_broken_is_a_typed_error(
     assert isinstance(error, TimeoutError) == (kind is APITimeoutError)
     assert (error.attempts, error.stop_reason) == (4, "attempts")
     assert error.__cause__ is cause
+
+
+@pytest.mark.parametrize(
+    "cause",
+    [httpx.LocalProtocolError("bad header"), httpx.UnsupportedProtocol("ftp")],
+    ids=lambda cause: type(cause).__name__,
+)
+def test_what_was_wrong_before_it_was_sent_is_not_tried_again(
+    colour: str, clock: FakeClock, cause: Exception
+) -> None:
+    """It would be as wrong the next time."""
+    error = failure(colour, [cause], clock)
+
+    assert (type(error), error.stop_reason) == (APIConnectionError, "not_retryable")
+
+
+@pytest.mark.parametrize(
+    ("method", "attempts"), [("GET", 4), ("HEAD", 4), ("POST", 1), ("PUT", 1), ("DELETE", 1)]
+)
+def test_only_what_may_be_sent_twice_is_sent_twice(
+    clock: FakeClock, method: str, attempts: int
+) -> None:
+    """A POST through the raw client is the caller's to repeat."""
+    transport = playing([httpx.Response(503)] * attempts)
+    client = CirrusClient("k", transport=transport, _clock=clock.clock())
+    with pytest.raises(ServerError) as caught:
+        client.raw.get_httpx_client().request(method, "/webhooks")
+
+    assert caught.value.attempts == attempts
+
+
+def test_a_budget_that_a_slow_listener_used_up_gives_the_last_answers_error(
+    colour: str, clock: FakeClock
+) -> None:
+    """Nothing is sent after its end."""
+    error = failure(
+        colour,
+        [httpx.Response(503)],
+        clock,
+        retry=RetryPolicy(total_timeout=5),
+        on_event=lambda event: clock.sleep(10),
+    )
+
+    assert isinstance(error, ServerError)
+    assert (error.attempts, error.stop_reason) == (1, "total_timeout")
+
+
+def test_a_connection_refused_while_a_certificate_error_is_handled_is_tried_again() -> None:
+    """What the caller is busy with is not what happened here."""
+    with faulty(answer()) as server:
+        pass
+    with CirrusClient("k", base_url=server.base_url, retry=RetryPolicy(backoff_base=0)) as client:
+        try:
+            raise ssl.SSLCertVerificationError("another server's")  # noqa: TRY301 - to be busy with
+        except ssl.SSLCertVerificationError:
+            with pytest.raises(APIConnectionError) as caught:
+                ask(client)
+
+    assert caught.value.attempts == 4
+
+
+def test_a_policy_cannot_be_changed() -> None:
+    """It is shared by all clients that were made without one."""
+    with pytest.raises(AttributeError):
+        RetryPolicy().max_attempts = 1  # type: ignore[misc]  # that is the point
 
 
 def test_a_bug_in_a_users_transport_is_not_tried_again(colour: str, clock: FakeClock) -> None:
@@ -251,26 +322,66 @@ def test_no_attempt_may_wait_longer_than_what_is_left(colour: str, clock: FakeCl
     assert timeouts == [15, 10.5, 1.0]
 
 
+THEN = "Thu, 01 Jan 2026 12:00:30 GMT"  # half a minute after NOON
 RETRY_AFTER: list[tuple[str | None, str | None, float | None]] = [
+    # seconds
     ("1", None, 1),
+    ("60", None, 60),
+    ("120", None, 120),
+    ("007", None, 7),
+    ("4294967295", None, 4294967295),
     (" 7\t", None, 7),
     ("1.5", None, 1.5),
+    ("1.", None, 1),
+    ("90.1234", None, 90.1234),
+    ("99999999999", None, 1e10),
+    ("9" * 400, None, 1e10),
+    # one that came twice: the longest
+    ("60, 60", None, 60),
+    ("1 ,\t90,5", None, 90),
+    # no seconds
     ("0", None, None),
+    ("0.000", None, None),
+    ("0, 0", None, None),
     ("-1", None, None),
+    ("+1", None, None),
     ("inf", None, None),
+    ("Infinity", None, None),
     ("nan", None, None),
     ("1e3", None, None),
     ("1_000", None, None),
+    ("0x10", None, None),
+    (".5", None, None),
+    ("5 seconds", None, None),
+    ("5, soon", None, None),
+    ("5,", None, None),
     ("\N{ARABIC-INDIC DIGIT FIVE}", None, None),
+    ("\N{SUPERSCRIPT TWO}", None, None),
     ("soon", None, None),
     ("", None, None),
+    ("   ", None, None),
     (None, None, None),
-    ("Thu, 01 Jan 2026 12:00:30 GMT", None, 30),
+    # dates: the three forms of RFC 9110, section 5.6.7
+    (THEN, None, 30),
+    ("Thursday, 01-Jan-26 12:00:30 GMT", None, 30),
+    ("Thu Jan  1 12:00:30 2026", None, 30),
+    ("Thu, 01 Jan 2026 13:00:30 +0100", None, 30),
+    # dates past, now, and none
     ("Thu, 01 Jan 2026 11:59:00 GMT", None, None),
-    ("Thu, 01 Jan 2026 12:00:30 GMT", "Thu, 01 Jan 2026 12:00:20 GMT", 10),
-    ("Thu, 01 Jan 2026 15:00:30 GMT", "Thu, 01 Jan 2026 15:00:00 GMT", 30),
-    ("Thu, 01 Jan 2026 12:00:30 GMT", "today", 30),
+    ("Thu, 01 Jan 2026 12:00:00 GMT", None, None),
+    ("Thu, 01 Jan 1970 00:00:00 GMT", None, None),
     ("Thu, 99 Jan 2026 12:00:30 GMT", None, None),
+    ("Thu, 01 Foo 2026 12:00:30 GMT", None, None),
+    ("Thu, 01 Jan 99999 12:00:30 GMT", None, None),
+    # measured against the answer's own Date, whatever our clock says
+    (THEN, "Thu, 01 Jan 2026 12:00:20 GMT", 10),
+    (THEN, "Thu, 01 Jan 2026 11:00:30 GMT", 3600),
+    ("Thu, 01 Jan 2026 15:00:30 GMT", "Thu, 01 Jan 2026 15:00:00 GMT", 30),
+    ("Tue, 03 Mar 2020 10:00:30 GMT", "Tue, 03 Mar 2020 10:00:00 GMT", 30),
+    (THEN, "Thu, 01 Jan 2026 12:00:40 GMT", None),
+    (THEN, "today", 30),
+    (THEN, "", 30),
+    ("5", "Thu, 01 Jan 2026 12:00:20 GMT", 5),
 ]
 
 
@@ -280,6 +391,78 @@ def test_retry_after_is_read_as_rfc_9110_says(
 ) -> None:
     """Seconds, or a date measured against the answer's own; anything else is no wish at all."""
     assert parse_retry_after(value, date=date, now=NOON) == seconds
+
+
+@given(value=st.text(), date=st.none() | st.text())
+def test_no_retry_after_is_too_strange(value: str, date: str | None) -> None:
+    """Whatever it says, it is a finite wait above zero or none, and never an exception."""
+    seconds = parse_retry_after(value, date=date, now=NOON)
+
+    assert seconds is None or 0 < seconds < math.inf
+
+
+@given(
+    st.datetimes(datetime(1970, 1, 1), datetime(2100, 1, 1)),  # noqa: DTZ001 - UTC is added below
+    st.integers(1, 100_000),
+    st.timedeltas(timedelta(days=-9000), timedelta(days=9000)),
+)
+def test_a_date_is_as_good_as_seconds_however_wrong_our_clock_is(
+    sent: datetime, seconds: int, wrong: timedelta
+) -> None:
+    """With the answer's ``Date`` beside it."""
+    sent = sent.replace(microsecond=0, tzinfo=UTC)
+    wish = format_datetime(sent + timedelta(seconds=seconds), usegmt=True)
+    date = format_datetime(sent, usegmt=True)
+
+    assert parse_retry_after(wish, date=date, now=NOON + wrong) == seconds
+
+
+policies = st.builds(
+    RetryPolicy,
+    max_attempts=st.integers(1, 10),
+    total_timeout=st.floats(0.001, 1000),
+    max_retry_after=st.floats(0, 1000),
+    backoff_base=st.floats(0, 10),
+    backoff_cap=st.floats(0, 60),
+    throttle_base=st.floats(0, 10),
+    throttle_cap=st.floats(0, 60),
+)
+outcomes = st.builds(
+    Outcome,
+    status=st.none() | st.integers(300, 599),
+    retry_after=st.none() | st.floats(0.001, 5000),
+    transient=st.booleans(),
+)
+
+
+@given(
+    policies, outcomes, st.integers(1, 12), st.floats(0, 1200), st.floats(0, 1, exclude_max=True)
+)
+def test_every_decision_keeps_what_the_policy_promises(
+    policy: RetryPolicy, outcome: Outcome, attempt: int, elapsed: float, jitter: float
+) -> None:
+    """Never earlier than asked, never beyond the budget, never once too often."""
+    decision = decide(policy, outcome, attempt=attempt, elapsed=elapsed, jitter=jitter)
+    asked = outcome.retry_after
+
+    if isinstance(decision, Stop):
+        assert (decision.reason == "not_retryable") == (not outcome.retryable)
+        if decision.reason == "attempts":
+            assert attempt >= policy.max_attempts
+        if decision.reason == "retry_after_too_long":
+            assert asked is not None
+            assert asked > policy.max_retry_after or elapsed + asked >= policy.total_timeout
+        return
+    assert outcome.retryable
+    assert attempt < policy.max_attempts
+    assert 0 <= decision.seconds < policy.total_timeout - elapsed
+    if asked is not None:
+        assert asked <= policy.max_retry_after
+        assert asked <= decision.seconds <= asked + max(1, asked / 10)
+    elif outcome.status == 429:
+        assert decision.seconds <= policy.throttle_cap
+    else:
+        assert decision.seconds <= policy.backoff_cap
 
 
 def test_each_retry_is_told_before_it_happens(colour: str, clock: FakeClock) -> None:
@@ -330,14 +513,41 @@ def test_a_429_with_a_wait_pauses_the_whole_client(clock: FakeClock) -> None:
     assert clock.waits == [63.0, 63.0]
 
 
-@pytest.mark.parametrize("headers", [{}, {"retry-after": "600"}], ids=["no wait", "too long"])
-def test_a_429_whose_wait_is_not_honoured_pauses_nobody_else(
-    clock: FakeClock, headers: dict[str, str]
+@pytest.mark.parametrize(
+    ("response", "waits"),
+    [
+        (httpx.Response(429), [1.5]),
+        (httpx.Response(503, headers={"retry-after": "60"}), [63.0]),
+    ],
+    ids=["429 without a wait", "503 with a wait"],
+)
+def test_what_is_no_429_with_a_wait_pauses_nobody_else(
+    clock: FakeClock, response: httpx.Response, waits: list[float]
 ) -> None:
+    """A call that comes while another waits for its retry is sent at once."""
+    clients: list[CirrusClient] = []
+
+    def ask_meanwhile(event: RetryEvent) -> None:
+        del event
+        ask(clients[0])
+
+    with CirrusClient(
+        "k",
+        transport=playing([response, GOOD, GOOD]),
+        _clock=clock.clock(),
+        on_event=ask_meanwhile,
+        max_concurrency=1,
+    ) as client:
+        clients.append(client)
+        ask(client)
+
+    assert clock.waits == waits
+
+
+def test_a_wait_that_is_too_long_pauses_nobody_else(clock: FakeClock) -> None:
     """The next call is sent at once."""
-    script: Script = [httpx.Response(429, headers=headers), GOOD]
-    once = RetryPolicy(max_attempts=1)
-    with CirrusClient("k", transport=playing(script), _clock=clock.clock(), retry=once) as client:
+    script: Script = [httpx.Response(429, headers={"retry-after": "600"}), GOOD]
+    with CirrusClient("k", transport=playing(script), _clock=clock.clock()) as client:
         with pytest.raises(RateLimitError):
             ask(client)
         ask(client)
@@ -350,7 +560,7 @@ def test_a_pause_costs_a_call_nothing_of_its_budget(clock: FakeClock) -> None:
     script: Script = [httpx.Response(503, headers={"retry-after": "30"}), GOOD]
     policy = RetryPolicy(total_timeout=50)
     with CirrusClient("k", transport=playing(script), _clock=clock.clock(), retry=policy) as client:
-        client._http._desk.pause.extend(40.0)
+        client._http._desk.pace.throttled(0.0, asked=40.0, wait=40.0)
         ask(client)
 
     assert clock.waits == [40.0, 31.5]
@@ -360,7 +570,7 @@ def test_a_pause_longer_than_the_budget_ends_the_call_at_once(clock: FakeClock) 
     """Nothing is sent, and the error says how long the pause still is."""
     policy = RetryPolicy(total_timeout=5)
     with CirrusClient("k", transport=playing([]), _clock=clock.clock(), retry=policy) as client:
-        client._http._desk.pause.extend(40.0)
+        client._http._desk.pace.throttled(0.0, asked=40.0, wait=40.0)
         with pytest.raises(RateLimitError) as caught:
             ask(client)
 
@@ -378,11 +588,14 @@ def test_a_pause_longer_than_the_budget_ends_the_call_at_once(clock: FakeClock) 
         ({"max_attempts": 0}, "max_attempts must be at least 1: 0"),
         ({"max_attempts": True}, "max_attempts must be a whole number: True"),
         ({"max_attempts": 2.5}, "max_attempts must be a whole number: 2.5"),
-        ({"total_timeout": 0}, "total_timeout must be more than 0 seconds: 0"),
-        ({"total_timeout": None}, "total_timeout must be a finite number of seconds: None"),
-        ({"max_retry_after": -1}, "max_retry_after must be 0 or more seconds: -1"),
-        ({"backoff_cap": float("inf")}, "backoff_cap must be a finite number of seconds: inf"),
-        ({"throttle_base": "2"}, "throttle_base must be a finite number of seconds: '2'"),
+        ({"total_timeout": 0}, "total_timeout must be a number of seconds, more than 0: 0"),
+        ({"total_timeout": None}, "total_timeout must be a number of seconds, more than 0: None"),
+        ({"total_timeout": 10**400}, "total_timeout must be a number of seconds, more than 0: 10"),
+        ({"max_retry_after": -1}, "max_retry_after must be a number of seconds, 0 or more: -1"),
+        ({"backoff_cap": math.inf}, "backoff_cap must be a number of seconds, 0 or more: inf"),
+        ({"backoff_base": math.nan}, "backoff_base must be a number of seconds, 0 or more: nan"),
+        ({"throttle_base": "2"}, "throttle_base must be a number of seconds, 0 or more: '2'"),
+        ({"throttle_cap": True}, "throttle_cap must be a number of seconds, 0 or more: True"),
     ],
 )
 def test_a_policy_that_makes_no_sense_is_refused(numbers: dict[str, Any], says: str) -> None:

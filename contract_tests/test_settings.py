@@ -8,7 +8,7 @@ import pytest
 from cirrus_ext import AsyncCirrusClient, CirrusClient, ConfigurationError
 from cirrus_ext.settings import DEFAULT_BASE_URL
 
-from .colours import KEY, ask, use
+from .colours import KEY, ask, frames_of, use
 from .contract import tolerant
 
 BAD: list[tuple[dict[str, Any], str]] = [
@@ -18,11 +18,14 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"base_url": "http://127.0.0.1:99999"}, "base_url must be an address"),
     ({"base_url": "http://127.0.0.1/ v1"}, "base_url must be an address"),
     ({"base_url": "http://127.0.0.1/?x=1"}, "no user, password, query or fragment"),
+    ({"base_url": "http://127.0.0.1/v1?"}, "no user, password, query or fragment"),
+    ({"base_url": "http://127.0.0.1/v1#"}, "no user, password, query or fragment"),
+    ({"base_url": "http://1.2.3.999/v1"}, "look at base_url"),
     ({"base_url": 5}, "base_url must be a str: 5"),
-    ({"timeout": 0}, "timeout must be more than 0 and finite, in seconds: 0"),
-    ({"timeout": None}, "timeout must be more than 0 and finite, in seconds: None"),
-    ({"timeout": float("inf")}, "timeout must be more than 0 and finite, in seconds: inf"),
-    ({"timeout": True}, "timeout must be more than 0 and finite, in seconds: True"),
+    ({"timeout": 0}, "timeout must be a number of seconds, more than 0: 0"),
+    ({"timeout": None}, "timeout must be a number of seconds, more than 0: None"),
+    ({"timeout": float("inf")}, "timeout must be a number of seconds, more than 0: inf"),
+    ({"timeout": True}, "timeout must be a number of seconds, more than 0: True"),
     ({"max_concurrency": 0}, "max_concurrency must be a whole number from 1: 0"),
     ({"max_concurrency": 2.0}, "max_concurrency must be a whole number from 1: 2.0"),
     ({"retry": 3}, "retry must be a RetryPolicy: 3"),
@@ -45,12 +48,34 @@ def test_a_bad_setting_is_refused_with_name_bound_and_value(
     assert isinstance(caught.value, ValueError)
 
 
-def test_a_password_in_the_address_is_refused_and_not_shown() -> None:
+@pytest.mark.parametrize("user", ["me:hunter2", ":hunter2", "hunter2"])
+def test_a_password_in_the_address_is_refused_and_not_shown(user: str) -> None:
     """The address is shown in reprs and messages."""
-    with pytest.raises(ConfigurationError) as caught:
-        CirrusClient(KEY, base_url="https://me:hunter2@127.0.0.1/v1")
+    with pytest.raises(ConfigurationError, match="no user, password") as caught:
+        CirrusClient(KEY, base_url=f"https://{user}@127.0.0.1/v1")
 
     assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize("client_class", [CirrusClient, AsyncCirrusClient])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("HTTP_PROXY", "foo://127.0.0.1:1"),
+        ("HTTP_PROXY", "http://1.2.3.999:1"),
+        ("ALL_PROXY", "socks5://127.0.0.1:1"),
+        ("SSL_CERT_FILE", "/nonexistent/ca.pem"),
+    ],
+)
+def test_an_environment_that_no_client_can_be_made_in_is_refused_without_the_key(
+    client_class: type, name: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There is another kind of exception for each below."""
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigurationError, match="variables of the environment") as caught:
+        client_class(KEY)
+
+    assert KEY not in frames_of(caught.value)
 
 
 def test_the_default_server_is_the_specs() -> None:
@@ -79,7 +104,9 @@ def test_the_server_is_taken_from_argument_then_environment_then_spec(
 
 def test_a_bad_timeout_for_one_call_is_refused(colour: str) -> None:
     """As the client's own is."""
-    with pytest.raises(ConfigurationError, match="timeout must be more than 0"):
+    with pytest.raises(
+        ConfigurationError, match="timeout must be a number of seconds, more than 0: -1"
+    ):
         use(
             colour,
             lambda client: client.calibration_log(
@@ -100,3 +127,11 @@ def test_a_closed_client_says_so(colour: str) -> None:
     use(colour, keep_and_ask, transport=transport)
     with pytest.raises(ConfigurationError, match="closed"):
         use(colour, lambda client: ask(kept[0]), transport=transport)
+
+
+def test_a_closed_client_cannot_be_entered_again() -> None:
+    """It says so at once."""
+    client = CirrusClient(KEY)
+    client.close()
+    with pytest.raises(ConfigurationError, match="closed"), client:
+        pass

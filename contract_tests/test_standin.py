@@ -94,7 +94,7 @@ BAD = {
     "naive": {"start": "2022-01-01T00:00:00"},
     "date": {"start": "2022-01-01"},
     "no such day": {"start": "2022-02-30T00:00:00Z"},
-    "other offset": {"start": "2022-01-01T00:00:00+01:00"},
+    "other offset": {"start": "2022-05-01T00:00:00+01:00"},
     "two starts": {"start": ["2022-01-01T00:00:00Z", "2022-02-01T00:00:00Z"]},
     "reversed": {"end": "2021-01-01T00:00:00Z"},
     "empty": {"end": "2022-01-01T00:00:00Z"},
@@ -168,6 +168,8 @@ LEAP = {"start": "2024-01-01T00:00:00Z", "end": "2025-01-01T00:00:00Z"}  # 366 d
         (Switches(year="366 days"), LEAP, 200),
         (Switches(year="365 days"), LEAP, 400),
         (Switches(year="366 days"), {"end": "2023-01-02T00:00:00Z"}, 200),
+        (Switches(year="366 days"), {"end": "2023-01-02T00:00:00.001Z"}, 400),
+        (Switches(year="365 days"), {"end": "2023-01-01T00:00:00.001Z"}, 400),
         (Switches(year="calendar"), {"end": "2023-01-02T00:00:00Z"}, 400),
     ],
 )

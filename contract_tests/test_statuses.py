@@ -1,6 +1,7 @@
 """The status decides which error is raised, and the body explains it."""
 
 import pickle
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
@@ -108,7 +109,9 @@ def test_a_403_names_the_scope_that_the_key_needs(colour: str) -> None:
     assert "data.system:read" in str(error_of(colour, httpx.Response(403, json=DOCUMENTED)))
 
 
-@pytest.mark.parametrize("location", ["https://example.invalid/", "http://[", ""])
+@pytest.mark.parametrize(
+    "location", ["https://example.invalid/", "http://1.2.3.999/", "http://[", ""]
+)
 def test_a_redirect_is_an_error_and_is_not_followed(colour: str, location: str) -> None:
     """Wherever it leads: the key would go with it."""
     error = error_of(colour, httpx.Response(302, headers={"location": location}))
@@ -178,6 +181,25 @@ def test_missing_null_and_unknown_fields_are_taken(colour: str) -> None:
     assert parsed[2].additional_properties == {"level": 93.7}
 
 
+def test_a_servers_words_are_clipped_and_move_no_cursor(colour: str) -> None:
+    """In the message; the attributes have them as they came."""
+    body = {"error": "\x1b[31mRed" * 1000, "description": "Two\nlines\u202e"}
+    error = error_of(colour, httpx.Response(400, json=body))
+
+    assert str(error).isprintable()
+    assert len(str(error)) < 300
+    assert (error.code, error.description) == (body["error"], body["description"])
+
+
+@pytest.mark.parametrize("time", ["2023-01-02T03:04:05z", "2023-01-02t03:04:05Z"])
+def test_small_letters_in_a_time_are_as_good_as_capitals(colour: str, time: str) -> None:
+    """RFC 3339, section 5.6, allows them."""
+    transport = httpx.MockTransport(lambda request: httpx.Response(200, json=[{"time": time}]))
+    (item,) = use(colour, ask, transport=transport)
+
+    assert item.time == datetime(2023, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+
 ALL_ERRORS = {
     "status": httpx.Response(403, json=DOCUMENTED),
     "throttled": httpx.Response(429, json=DOCUMENTED, headers={"retry-after": "3600"}),
@@ -197,6 +219,9 @@ def test_errors_survive_a_trip_to_another_process(colour: str, name: str) -> Non
 
 def test_a_key_that_the_server_echoes_is_not_in_the_error(colour: str) -> None:
     """Neither in the message nor in the parts."""
+    item = httpx.Response(200, json=[{"time": KEY}])
+    assert "[API key]" in str(error_of(colour, item))
+    assert KEY not in str(error_of(colour, item))
     body = {"error": f"Bad{KEY}", "description": f"The key {KEY} is not known." * 200}
     error = error_of(colour, httpx.Response(401, json=body))
 

@@ -5,6 +5,8 @@ budget, no redirects, no retries, and silence from the first 429 on.
 """
 
 import json
+import socket
+import ssl
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -13,12 +15,14 @@ from typing import Any, Literal
 
 import httpx
 
+from cirrus_ext import InvalidRequestError
+from cirrus_ext.http import explained
 from cirrus_ext.ranges import wire_time
-from contract_tests.contract import PATH
+from contract_tests.contract import PATH, tolerant
 
 TIMEOUT = 30.0  # seconds an attempt may wait for data
-# Longer than every reading of "1 year", and not by much.
-OVER_LONG = timedelta(days=367)
+# Longer than every reading of "1 year", and not by much: 367 days.
+OVER_LONG = tolerant().range_rule.longest() + timedelta(days=1)
 
 KeyKind = Literal["right", "none", "wrong"]
 # Of the shape of the example on the vendor's authentication page, and nobody's key.
@@ -35,6 +39,7 @@ class Question:
         start: Aware, in UTC.
         end: Aware, in UTC.
         key: Which key goes with it.
+        naive: Whether the times go without their ``Z``.
     """
 
     name: str
@@ -42,15 +47,16 @@ class Question:
     start: datetime
     end: datetime
     key: KeyKind = "right"
+    naive: bool = False
 
     @property
     def parameters(self) -> dict[str, str | tuple[str, ...]]:
         """The query, as the vendor's page writes it; httpx repeats the key of a tuple."""
-        return {
-            "instruments": self.instruments,
-            "start": wire_time(self.start),
-            "end": wire_time(self.end),
-        }
+        rule = tolerant().range_rule
+        start, end = wire_time(self.start), wire_time(self.end)
+        if self.naive:
+            start, end = start.removesuffix("Z"), end.removesuffix("Z")
+        return {"instruments": self.instruments, rule.start: start, rule.end: end}
 
 
 @dataclass(frozen=True)
@@ -88,6 +94,8 @@ def plan(instruments: list[str], start: datetime, end: datetime) -> list[Questio
     return [
         Question("whole range", serials, start, end),
         Question("over-long range", serials, end - OVER_LONG, end),
+        Question("reversed range", serials, end, start),
+        Question("naive range", serials, start, end, naive=True),
         Question("no key", serials, start, end, key="none"),
         Question("wrong key", serials, start, end, key="wrong"),
     ]
@@ -114,9 +122,16 @@ class Probe:
     transport: httpx.BaseTransport | None = None
 
     def ask(self, questions: list[Question]) -> list[Exchange]:
-        """Ask in order, until the questions or the budget are at an end, or a 429 comes."""
+        """Ask in order, until the questions or the budget are at an end, or a 429 comes.
+
+        Raises:
+            ConfigurationError: The environment lets no HTTP client be made.
+            InvalidRequestError: No URL can be made of a question.
+        """
         exchanges: list[Exchange] = []
-        with httpx.Client(timeout=TIMEOUT, transport=self.transport) as client:
+        with explained():
+            connection = httpx.Client(timeout=TIMEOUT, transport=self.transport)
+        with connection as client:
             for question in questions[: self.budget]:
                 if exchanges:
                     self.sleep(self.interval)
@@ -126,6 +141,7 @@ class Probe:
         return exchanges
 
     def _ask(self, client: httpx.Client, question: Question) -> Exchange:
+        client.cookies.clear()  # a session that a good key began is no key
         keys = {"right": self.api_key, "none": None, "wrong": WRONG_KEY}
         key = keys[question.key]
         began = time.monotonic()
@@ -135,10 +151,10 @@ class Probe:
                 params=question.parameters,
                 headers={} if key is None else {"X-Api-Key": key},
             )
+        except httpx.InvalidURL as error:
+            raise InvalidRequestError(f"no URL can be made of this question: {error}") from error
         except httpx.RequestError as error:
-            return Exchange(
-                question, failure=type(error).__name__, seconds=time.monotonic() - began
-            )
+            return Exchange(question, failure=_in_words(error), seconds=time.monotonic() - began)
         is_json, body = _parsed(response)
         return Exchange(
             question,
@@ -148,6 +164,20 @@ class Probe:
             is_json=is_json,
             seconds=time.monotonic() - began,
         )
+
+
+def _in_words(error: httpx.RequestError) -> str:
+    """What broke the connection, without an address."""
+    link: BaseException | None = error
+    while link is not None:
+        if isinstance(link, socket.gaierror):
+            return "the server's name is not known"
+        if isinstance(link, ConnectionRefusedError):
+            return "connection refused"
+        if isinstance(link, ssl.SSLCertVerificationError):
+            return "the server's certificate is not trusted"
+        link = link.__cause__ or link.__context__
+    return type(error).__name__
 
 
 def _parsed(response: httpx.Response) -> tuple[bool, Any]:

@@ -1,6 +1,7 @@
 """Shows findings to people."""
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from .probe import Exchange
@@ -22,9 +23,10 @@ def print_findings(console: Console, findings: list[Finding], exchanges: list[Ex
         table.add_column(heading, overflow="fold")
     for finding in findings:
         style = STYLES[finding.verdict]
-        table.add_row(finding.promise, f"[{style}]{finding.verdict}[/]", finding.because)
+        table.add_row(finding.promise, f"[{style}]{finding.verdict}[/]", escape(finding.because))
     console.print(table)
     for advice in dict.fromkeys(finding.advice for finding in findings if finding.advice):
-        console.print(f"What to do: {advice}.")
+        console.print(f"What to do: {advice}.", highlight=False)
     seconds = sum(exchange.seconds for exchange in exchanges)
-    console.print(f"{len(exchanges)} requests, {seconds:.2f} s of answers.", style="dim")
+    count = f"{len(exchanges)} request{'' if len(exchanges) == 1 else 's'}"
+    console.print(f"{count}, {seconds:.2f} s of answers.", style="dim")

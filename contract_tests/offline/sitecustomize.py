@@ -12,6 +12,7 @@ LOOPBACK = {"127.0.0.1", "::1", "localhost", "", None}
 WATCHED = {
     "socket.connect": 1,
     "socket.sendto": 1,
+    "socket.sendmsg": 1,
     "socket.getaddrinfo": 0,
     "socket.gethostbyname": 0,
     "socket.gethostbyaddr": 0,

@@ -66,8 +66,8 @@ def main(arguments: list[str] | None = None) -> int:
             threading.Event().wait()
     except KeyboardInterrupt:
         print(f"\nStopped after {len(standin.requests)} requests.", flush=True)
-    except OSError as error:
-        command.error(f"port {port} cannot be had: {error.strerror}")
+    except (OSError, OverflowError) as error:
+        command.error(f"port {port} cannot be had: {error}")
     return 0
 
 
@@ -83,7 +83,10 @@ def _introduce(standin: Standin, base_url: str) -> None:
     print(f"key                {DEMO_KEY}")
     print(f"key without scope  {KEY_WITHOUT_SCOPE}")
     print("\nFor the SDK:")
-    print(f"  export MYCIRRUS_BASE_URL={base_url} MYCIRRUS_API_KEY={DEMO_KEY}")
+    print(
+        f"  export MYCIRRUS_BASE_URL={base_url} MYCIRRUS_API_KEY={DEMO_KEY} "
+        f"MYCIRRUS_INSTRUMENTS={serials[0]},{serials[1]}"
+    )
     print("For anything else:")
     print(f"  curl -H 'X-Api-Key: {DEMO_KEY}' '{address}?{question}'\n")
     print("Ctrl-C stops it.", flush=True)

@@ -1,5 +1,6 @@
 """The stand-in on the air: for httpx in process, for ASGI, and on a loopback socket."""
 
+import os
 import socket
 import threading
 import time
@@ -18,9 +19,41 @@ from .rules import BASE_PATH, LOG_PATH, Reply, Request, World, answer
 LOOPBACK = "127.0.0.1"
 
 
+def stay_on_loopback() -> None:
+    """Go around the proxies of the environment, for a program that talks to the stand-in alone."""
+    os.environ["NO_PROXY"] = os.environ["no_proxy"] = "*"
+
+
 def demo_world() -> World:
     """The fleet up to now, with all switches as assumed."""
     return World(entries=fleet())
+
+
+class Limit:
+    """Takes so many requests a second, and as many at once after a silence of a second.
+
+    Attributes:
+        rate: Requests a second.
+        refused: How many it did not take.
+    """
+
+    def __init__(self, rate: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self.rate = rate
+        self.refused = 0
+        self._clock = clock
+        self._tokens = rate
+        self._seen = clock()
+
+    def takes(self) -> bool:
+        """Whether it takes one more now."""
+        now = self._clock()
+        self._tokens = min(self.rate, self._tokens + (now - self._seen) * self.rate)
+        self._seen = now
+        if self._tokens < 1:
+            self.refused += 1
+            return False
+        self._tokens -= 1
+        return True
 
 
 @dataclass
@@ -30,11 +63,14 @@ class Standin:
     Attributes:
         world: What the answers depend on.
         script: Faults by the number of the request for the log that they take; the first is 1.
+        limit: How many requests it takes; what it does not take gets a 429 with
+            ``Retry-After: 1``. None takes all.
         requests: What has arrived for the log.
     """
 
     world: World = field(default_factory=demo_world)
     script: dict[int, str] = field(default_factory=dict)
+    limit: Limit | None = None
     requests: list[Request] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
@@ -45,6 +81,8 @@ class Standin:
         with self._lock:
             self.requests.append(request)
             fault = self.script.get(len(self.requests))
+            if fault is None and self.limit is not None and not self.limit.takes():
+                fault = "429-wait-1"
         return FAULTS[fault]() if fault else answer(request, self.world)
 
     def transport(self) -> httpx.MockTransport:

@@ -1,0 +1,167 @@
+"""A server of bare sockets that does what no well-behaved one would: faults of the wire itself."""
+
+import socket
+import ssl
+import struct
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+
+LOOPBACK = "127.0.0.1"
+LIFETIME = 20.0  # seconds after which a connection is given up, whatever the client does
+
+
+@dataclass
+class Wire:
+    """One connection, after its request has come.
+
+    Attributes:
+        plug: The socket.
+        request: The head of the request.
+        over: Set when the server stops.
+    """
+
+    plug: socket.socket
+    request: bytes
+    over: threading.Event
+
+    def send(self, data: bytes) -> None:
+        """Send all of it."""
+        self.plug.sendall(data)
+
+    def drip(self, data: bytes, seconds: float) -> None:
+        """Send a byte at a time, with a pause before each, for as long as anybody listens."""
+        for byte in data:
+            if self.over.wait(seconds):
+                return
+            self.send(bytes([byte]))
+
+    def reset(self) -> None:
+        """Slam the door: the client sees a reset and not an end."""
+        self.plug.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.plug.close()
+
+
+Act = Callable[[Wire], None]
+
+
+def head(length: int, status: str = "200 OK", *lines: str) -> bytes:
+    """The head of a response, which promises so many bytes of JSON."""
+    fields = ["Content-Type: application/json", f"Content-Length: {length}", "Connection: close"]
+    return "\r\n".join([f"HTTP/1.1 {status}", *fields, *lines, "", ""]).encode()
+
+
+def answer(body: bytes = b"[]", status: str = "200 OK", *lines: str) -> Act:
+    """Answer as one should."""
+    return lambda wire: wire.send(head(len(body), status, *lines) + body)
+
+
+def reset(wire: Wire) -> None:
+    """Reset the connection instead of an answer."""
+    wire.reset()
+
+
+def reset_in_the_body(wire: Wire) -> None:
+    """Reset the connection when a part of the body is out."""
+    wire.send(head(1000) + b"[")
+    time.sleep(0.05)  # so that the client has read it
+    wire.reset()
+
+
+def hang_up(wire: Wire) -> None:
+    """Close without an answer."""
+    del wire
+
+
+def break_off(wire: Wire) -> None:
+    """Close before the body is whole."""
+    wire.send(head(1000) + b"[")
+
+
+def talk_nonsense(wire: Wire) -> None:
+    """Send what is not HTTP."""
+    wire.send(b"220 mail.example ESMTP ready\r\n\r\n")
+
+
+def say_nothing(wire: Wire) -> None:
+    """Keep the connection, and silent."""
+    wire.over.wait(LIFETIME)
+
+
+def drip_the_body(wire: Wire) -> None:
+    """Send the head at once, and a byte of the body every 50 ms."""
+    wire.send(head(1000))
+    wire.drip(b" " * 1000, 0.05)
+
+
+def drip_the_head(wire: Wire) -> None:
+    """Send a byte of the head every 50 ms."""
+    wire.drip(b"HTTP/1.1 200 OK\r\nX-Padding: " + b"x" * 1000, 0.05)
+
+
+@dataclass
+class Faulty:
+    """The server.
+
+    Attributes:
+        base_url: Where it is.
+        heads: The heads of the requests that have come.
+        connections: How many connections have been made, also such as brought no request.
+    """
+
+    base_url: str
+    heads: list[bytes] = field(default_factory=list)
+    connections: int = 0
+
+
+@contextmanager
+def faulty(*acts: Act, context: ssl.SSLContext | None = None) -> Iterator[Faulty]:
+    """Serve the acts in order, one to a connection, and the last one from then on.
+
+    Args:
+        acts: What to do when the head of a request has come.
+        context: For TLS.
+    """
+    listener = socket.create_server((LOOPBACK, 0))
+    scheme = "https" if context else "http"
+    server = Faulty(f"{scheme}://{LOOPBACK}:{listener.getsockname()[1]}/v1")
+    over, threads = threading.Event(), []
+
+    def play(plug: socket.socket) -> None:
+        with suppress(OSError):
+            plug.settimeout(LIFETIME)
+            with context.wrap_socket(plug, server_side=True) if context else plug as wire:
+                request = _read_head(wire)
+                server.heads.append(request)
+                acts[min(len(server.heads), len(acts)) - 1](Wire(wire, request, over))
+
+    def accept() -> None:
+        with suppress(OSError):
+            while True:
+                plug, _ = listener.accept()
+                server.connections += 1
+                threads.append(threading.Thread(target=play, args=(plug,)))
+                threads[-1].start()
+
+    accepting = threading.Thread(target=accept)
+    accepting.start()
+    try:
+        yield server
+    finally:
+        over.set()
+        listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+        accepting.join()
+        for thread in threads:
+            thread.join()
+
+
+def _read_head(plug: socket.socket) -> bytes:
+    data = b""
+    while b"\r\n\r\n" not in data:
+        if not (more := plug.recv(65536)):
+            raise ConnectionError("no request came")
+        data += more
+    return data
