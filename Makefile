@@ -89,12 +89,26 @@ lint: $(DEV) ## Check style, without changing anything
 typecheck: $(DEV) ## Check types, generated code included
 	@$(RUN) -m mypy
 
+.PHONY: pyright
+pyright: $(DEV) ## Check the types of cirrus_ext by a second opinion; needs npx
+	@command -v npx >/dev/null || { echo "skipped: pyright needs npx, and there is none on PATH"; exit 0; } && \
+		npx --yes pyright@1.1.414
+
 .PHONY: check
 check: lint typecheck check-generated test ## Run what CI runs
 
 .PHONY: peer-check
 peer-check: $(CONTRACT) ## Run the SDK against Prism, a mock server that this project did not write
 	@$(RUN) -m contract_tests.peer_check
+
+.PHONY: scorecard
+scorecard: $(DEV) ## Show what the SDK does about each fault
+	@$(RUN) -m contract_tests.scorecard
+
+.PHONY: mutation
+mutation: $(DEV) ## Break ranges.py and retry.py in some 400 ways: do the tests notice?
+	@$(INSTALL) '.[dev,mutation]'
+	@$(RUN) -m contract_tests.mutation
 
 .PHONY: build
 build: check-generated ## Build the wheel and the source archive into dist/
@@ -110,4 +124,4 @@ constraints: $(MADE) ## Choose the newest versions that go together, and write t
 
 .PHONY: clean
 clean: ## Remove .venv and everything that was made
-	@rm -rf .venv .build dist report .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	@rm -rf .venv .build dist report mutants .mypy_cache .pytest_cache .ruff_cache .hypothesis

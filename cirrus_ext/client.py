@@ -13,7 +13,9 @@ from itertools import islice
 from typing import Any, Generic, NoReturn, Self, TypeVar, cast
 
 from cirrus_client import AuthenticatedClient
-from cirrus_client.api.system_health_data.get_calibrations_log import _get_kwargs
+from cirrus_client.api.system_health_data.get_calibrations_log import (
+    _get_kwargs,  # pyright: ignore[reportPrivateUsage] - the builder without the sending
+)
 from cirrus_client.models import CalibrationLogItem
 
 from .call import Clock, Context
@@ -65,7 +67,7 @@ class CalibrationRecord:
     time: datetime
     user: str | None
     message: str | None
-    extra: dict[str, Any] = field(default_factory=dict, hash=False)
+    extra: dict[str, Any] = field(default_factory=dict[str, Any], hash=False)
 
 
 class _Client(Generic[AnyHTTPClient, AnyTransport]):
@@ -449,18 +451,20 @@ def _array(response: Response) -> list[Any]:
     body = response.json()
     if not isinstance(body, list):
         raise mismatch(response, "$", f"must be an array: {type(body).__name__}")
-    return body
+    items: list[Any] = body
+    return items
 
 
 def _item(response: Response, path: str, value: Any) -> CalibrationLogItem:
     """Check and parse one item."""
     if not isinstance(value, dict):
         raise mismatch(response, path, f"must be an object: {type(value).__name__}")
+    fields = cast("dict[str, Any]", value)
     for name in ("user", "message"):
-        if not isinstance(text := value.get(name), str | None):
+        if not isinstance(text := fields.get(name), str | None):
             problem = f"must be a string or null: {type(text).__name__}"
             raise mismatch(response, f"{path}.{name}", problem)
-    time = value.get("time")
+    time = fields.get("time")
     if not isinstance(time, str):
         raise mismatch(response, f"{path}.time", f"must be a string: {type(time).__name__}")
     # RFC 3339 allows a small t and z, Python does not.
@@ -470,7 +474,7 @@ def _item(response: Response, path: str, value: Any) -> CalibrationLogItem:
     if moment.utcoffset() is None:
         raise mismatch(response, f"{path}.time", f"has no offset: {time[:40]!r}")
     try:
-        return CalibrationLogItem.from_dict(value | {"time": time.upper()})
+        return CalibrationLogItem.from_dict(fields | {"time": time.upper()})
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         problem = f"does not fit the generated model: {type(error).__name__}"
         raise mismatch(response, path, problem) from None

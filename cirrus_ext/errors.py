@@ -29,8 +29,8 @@ class CirrusError(Exception):
 
     Attributes:
         attempts: Requests sent before giving up; 0 if nothing was sent.
-        elapsed: Seconds the call took. Waiting for a free slot of the client or for a pause that
-            another call was asked for is not counted.
+        elapsed: Seconds the call took. Waiting for a free slot of the client, for its pause or for
+            its pace is not counted.
         stop_reason: Why there was no further attempt; None if nothing was sent.
         window: The window of a history that failed; None outside a history.
     """

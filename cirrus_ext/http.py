@@ -9,10 +9,10 @@ import json
 import platform
 import ssl
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 from weakref import WeakSet
 
 import httpx
@@ -154,7 +154,7 @@ class HTTPClient(httpx.Client):
             return response
 
     @contextmanager
-    def _slot(self, call: Call) -> Iterator[None]:
+    def _slot(self, call: Call) -> Generator[None]:
         """Wait until fewer than ``max_concurrency`` requests are under way, and be one of them."""
         call.check_wanted()
         while not self._slots.acquire(timeout=POLL):
@@ -291,7 +291,7 @@ def _options(settings: Settings) -> dict[str, Any]:
 
 
 @contextmanager
-def explained() -> Iterator[None]:
+def explained() -> Generator[None]:
     """Say what to look at when httpx cannot make a client: it has many exceptions for that.
 
     Raises:
@@ -342,10 +342,11 @@ def _bound_reads(client: httpx.Client) -> None:
 
 
 @asynccontextmanager
-async def _timeout(left: float) -> AsyncIterator[None]:
+async def _timeout(left: float) -> AsyncGenerator[None]:
     """Let a block take so many seconds, and no more."""
+    limit = asyncio.timeout(left)
     try:
-        async with asyncio.timeout(left) as limit:
+        async with limit:
             yield
     except TimeoutError as error:
         if limit.expired():
@@ -482,9 +483,10 @@ def _explanation(call: Call, content: bytes) -> tuple[str | None, str | None]:
         return None, None
     if not isinstance(body, dict):
         return None, None
+    fields = cast("dict[str, Any]", body)
     code, description = (
         call.settings.api_key.scrub(text) if isinstance(text, str) else None
-        for text in (body.get("error"), body.get("description"))
+        for text in (fields.get("error"), fields.get("description"))
     )
     return code, description
 

@@ -2,6 +2,7 @@
 
 import pickle
 import re
+import time
 from datetime import UTC, date, datetime, timedelta, timezone
 from itertools import pairwise
 from typing import Any
@@ -14,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cirrus_ext import HistoryWindow, InvalidRequestError, plan_history
-from cirrus_ext.ranges import LONGEST_WINDOW, as_utc, floor_ms, request_range, wire_time
+from cirrus_ext.ranges import LONGEST_WINDOW, as_utc, ceil_ms, floor_ms, request_range, wire_time
 
 from .colours import use
 from .contract import tolerant
@@ -43,7 +44,7 @@ def refusal(colour: str, instruments: Any, start: Any, end: Any) -> str:
 
 
 BAD_RANGES = {
-    "naive start": (datetime(2023, 1, 1), "2023-02-01T00:00:00Z", "start must say its time zone: 2023-01-01T00:00:00"),  # noqa: DTZ001, E501
+    "naive start": (datetime(2023, 1, 1), "2023-02-01T00:00:00Z", "start must say its time zone: 2023-01-01T00:00:00 is naive; for UTC add tzinfo=datetime.UTC"),  # noqa: DTZ001, E501
     "naive end": (NEW_YEAR, "2023-02-01T00:00:00", "end must be an RFC 3339 time with Z or an offset"),  # noqa: E501
     "date": (date(2023, 1, 1), "2023-02-01T00:00:00Z", "start must be an aware datetime"),
     "date text": ("2023-01-01", "2023-02-01T00:00:00Z", "'2023-01-01'"),
@@ -80,7 +81,7 @@ BAD_INSTRUMENTS = {
     "one text": ("QT123456", "not one: 'QT123456'"),
     "bytes": (b"QT123456", "not one: b'QT123456'"),
     "none": (None, "instruments must be a list of serial numbers: None"),
-    "nothing": ([], "at least one serial number"),
+    "nothing": ([], "instruments must name at least one serial number: []"),
     "number": (["QT1", 123456], "instruments[1] must be a serial number as a str: 123456 is int"),
     "empty text": ([""], "instruments[0] must not be blank: ''"),
     "blank": (["  "], "instruments[0] must not be blank"),
@@ -309,6 +310,67 @@ def test_a_window_is_asked_for_with_a_millisecond_to_spare_at_each_end() -> None
     assert [moment.microsecond for moment in window.asked] == [4_000, 7_000]
 
 
+def test_the_first_moment_belongs_to_a_window_and_the_last_does_not() -> None:
+    """Half-open, so that two windows side by side share nothing and miss nothing."""
+    window = HistoryWindow(
+        "QT1", datetime(2023, 1, 1, tzinfo=UTC), datetime(2023, 2, 1, tzinfo=UTC)
+    )
+
+    assert window.start in window
+    assert window.end not in window
+    assert window.end - timedelta(microseconds=1) in window
+
+
+@pytest.mark.parametrize(("spare", "count"), [(2, 1), (1, 2)])
+def test_a_range_that_just_fits_takes_one_request(spare: int, count: int) -> None:
+    """365 days less a millisecond for each end."""
+    start = datetime(2023, 1, 1, tzinfo=UTC)
+    end = start + timedelta(days=365) - timedelta(milliseconds=spare)
+
+    assert len(plan_history(["QT1"], start=start, end=end)) == count
+
+
+@pytest.mark.parametrize(
+    ("microsecond", "floor", "ceil"),
+    [(0, 0, 0), (1, 0, 1), (999, 0, 1), (1_000, 1, 1), (998_999, 998, 999), (999_000, 999, 999)],
+)
+def test_milliseconds_are_cut_and_filled(microsecond: int, floor: int, ceil: int) -> None:
+    """A whole one stays."""
+    moment = datetime(2023, 1, 1, 0, 0, 0, microsecond, tzinfo=UTC)
+
+    assert (floor_ms(moment).microsecond, ceil_ms(moment).microsecond) == (
+        floor * 1000,
+        ceil * 1000,
+    )
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "says"),
+    [
+        ("2023-01-01", "2023-02-01T00:00:00Z", "start must be an RFC 3339 time"),
+        ("2023-01-01T00:00:00Z", "2023-02-01", "end must be an RFC 3339 time"),
+    ],
+)
+def test_a_plan_names_the_bound_that_is_wrong(start: str, end: str, says: str) -> None:
+    """As a single request does."""
+    with pytest.raises(InvalidRequestError, match=says):
+        plan_history(["QT1"], start=start, end=end)
+
+
+def test_the_time_zone_of_the_machine_does_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only that of the value does."""
+    monkeypatch.setenv("TZ", "America/New_York")
+    time.tzset()
+    try:
+        moment = as_utc("start", datetime(2023, 1, 1, 1, tzinfo=timezone(timedelta(hours=1))))
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+    assert moment == datetime(2023, 1, 1, tzinfo=UTC)
+    assert (moment.hour, moment.utcoffset()) == (0, timedelta())
+
+
 def test_zeros_behind_the_microseconds_are_taken() -> None:
     """The vendor's own examples send seven digits."""
     moment = as_utc("start", "2023-01-01T00:00:00.1230000Z")
@@ -333,7 +395,7 @@ def test_a_window_is_frozen_picklable_and_in_utc() -> None:
 @pytest.mark.parametrize(
     ("instrument", "end", "says"),
     [
-        ("QT1 ", datetime(2023, 2, 1, tzinfo=UTC), "blanks around"),
+        ("QT1 ", datetime(2023, 2, 1, tzinfo=UTC), "^instrument must not have blanks around"),
         ("QT1", datetime(2022, 1, 1, tzinfo=UTC), "start must be before end"),
         ("QT1", datetime(2024, 1, 1, tzinfo=UTC), "at most 365 days"),
         ("QT1", datetime(2023, 2, 1), "end must say its time zone"),  # noqa: DTZ001 - so it is

@@ -352,6 +352,9 @@ RETRY_AFTER: list[tuple[str | None, str | None, float | None]] = [
     ("1_000", None, None),
     ("0x10", None, None),
     (".5", None, None),
+    ("X5", None, None),
+    ("\x0b5", None, None),
+    ("\xa05", None, None),
     ("5 seconds", None, None),
     ("5, soon", None, None),
     ("5,", None, None),
@@ -591,6 +594,7 @@ def test_a_pause_longer_than_the_budget_ends_the_call_at_once(clock: FakeClock) 
         ({"total_timeout": 0}, "total_timeout must be a number of seconds, more than 0: 0"),
         ({"total_timeout": None}, "total_timeout must be a number of seconds, more than 0: None"),
         ({"total_timeout": 10**400}, "total_timeout must be a number of seconds, more than 0: 10"),
+        ({"max_retry_after": 1e10}, "max_retry_after must be a number of seconds, 0 or more: 1"),
         ({"max_retry_after": -1}, "max_retry_after must be a number of seconds, 0 or more: -1"),
         ({"backoff_cap": math.inf}, "backoff_cap must be a number of seconds, 0 or more: inf"),
         ({"backoff_base": math.nan}, "backoff_base must be a number of seconds, 0 or more: nan"),
@@ -611,6 +615,29 @@ def test_one_attempt_turns_retries_off(colour: str, clock: FakeClock) -> None:
     error = failure(colour, [httpx.Response(503)], clock, retry=RetryPolicy(max_attempts=1))
 
     assert (error.attempts, error.stop_reason) == (1, "attempts")
+
+
+@pytest.mark.parametrize(
+    ("asked", "elapsed", "jitter", "decision"),
+    [
+        (120.0, 0, 0.0, Wait(120.0)),
+        (120.1, 0, 0.0, Stop("retry_after_too_long")),
+        (80.0, 100, 0.0, Stop("retry_after_too_long")),
+        (79.0, 100, 0.0, Wait(79.0)),
+        (79.0, 100, 0.5, Wait(79.5)),  # spread over the second that is left, not over eight
+        (1.0, 0, 0.5, Wait(1.5)),
+        (60.0, 0, 0.5, Wait(63.0)),
+        (None, 178.5, 0.0, Wait(1.0)),
+        (None, 179, 0.0, Stop("total_timeout")),
+    ],
+)
+def test_each_bound_of_a_decision_is_where_it_should_be(
+    asked: float | None, elapsed: float, jitter: float, decision: Wait | Stop
+) -> None:
+    """For a first 429: at most 120 s, and less than what is left of 180."""
+    outcome = Outcome(429, asked)
+
+    assert decide(RetryPolicy(), outcome, attempt=1, elapsed=elapsed, jitter=jitter) == decision
 
 
 def test_a_decision_to_stop_comes_before_one_to_wait() -> None:
