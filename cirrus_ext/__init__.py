@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from cirrus_client.models import CalibrationLogItem
 
-    from .client import AsyncCirrusClient, CalibrationRecord, CirrusClient
+    from .client import AsyncCirrusClient, CirrusClient
     from .errors import (
         APIConnectionError,
         APIResponseError,
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         ServerError,
     )
     from .ranges import HistoryWindow, plan_history
+    from .records import CalibrationRecord
     from .retry import RetryEvent, RetryPolicy
 
 __version__ = "0.1.0"
@@ -60,8 +61,9 @@ __all__ = [
 
 _HOMES = {
     "cirrus_client.models": ["CalibrationLogItem"],
-    "cirrus_ext.client": ["AsyncCirrusClient", "CalibrationRecord", "CirrusClient"],
+    "cirrus_ext.client": ["AsyncCirrusClient", "CirrusClient"],
     "cirrus_ext.ranges": ["HistoryWindow", "plan_history"],
+    "cirrus_ext.records": ["CalibrationRecord"],
     "cirrus_ext.retry": ["RetryEvent", "RetryPolicy"],
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

@@ -7,8 +7,7 @@ from collections import deque
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import aclosing
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import islice
 from typing import Any, Generic, NoReturn, Self, TypeVar, cast
 
@@ -26,11 +25,10 @@ from .http import (
     AsyncHTTPClient,
     AsyncTransport,
     HTTPClient,
-    Response,
     Transport,
-    mismatch,
 )
 from .ranges import HistoryWindow, check_instruments, plan_history, request_range, wire_time
+from .records import CalibrationRecord, items_of, records_of
 from .retry import RetryEvent, RetryPolicy, check_seconds
 from .settings import (
     DEFAULT_MAX_CONCURRENCY,
@@ -44,30 +42,8 @@ from .settings import (
 # The vendor's page: "Requires an API key with the data.system:read scope."
 CALIBRATION_LOG_SCOPE = "data.system:read"
 
-# The fields of an item that a CalibrationRecord has a name for.
-KNOWN_FIELDS = frozenset({"time", "user", "message"})
-
 AnyHTTPClient = TypeVar("AnyHTTPClient")
 AnyTransport = TypeVar("AnyTransport")
-
-
-@dataclass(frozen=True, slots=True)
-class CalibrationRecord:
-    """One entry of the calibration log, with the instrument that it belongs to.
-
-    Attributes:
-        instrument: The serial number that was asked for; the answer does not name it.
-        time: When the entry was made; aware, in UTC. Digits beyond microseconds are cut off.
-        user: Who made it; None if the answer says null or nothing.
-        message: What was noted; likewise.
-        extra: All other fields of the answer, by name, as JSON has them.
-    """
-
-    instrument: str
-    time: datetime
-    user: str | None
-    message: str | None
-    extra: dict[str, Any] = field(default_factory=dict[str, Any], hash=False)
 
 
 class _Client(Generic[AnyHTTPClient, AnyTransport]):
@@ -185,7 +161,7 @@ class CirrusClient(_Client[HTTPClient, Transport]):
             APIStatusError: The API refused or failed.
             APIResponseError: The answer does not fit the contract.
         """
-        return _items(self._http.request(**_question(instruments, start, end, timeout)))
+        return items_of(self._http.request(**_question(instruments, start, end, timeout)))
 
     def calibration_history(
         self, instruments: Iterable[str], *, start: datetime | str, end: datetime | str
@@ -271,7 +247,7 @@ class CirrusClient(_Client[HTTPClient, Transport]):
     def _fetch(
         self, window: HistoryWindow, stop: threading.Event | None
     ) -> list[CalibrationRecord]:
-        return _records(window, self._http.request(**_window_question(window, stop)))
+        return records_of(window, self._http.request(**_window_question(window, stop)))
 
     def close(self) -> None:
         """Stop what is under way in other threads, and close the connections.
@@ -321,7 +297,7 @@ class AsyncCirrusClient(_Client[AsyncHTTPClient, AsyncTransport]):
         timeout: float | None = None,  # noqa: ASYNC109 - the same face as the sync client's
     ) -> list[CalibrationLogItem]:
         """Ask once: see `CirrusClient.calibration_log`."""
-        return _items(await self._http.request(**_question(instruments, start, end, timeout)))
+        return items_of(await self._http.request(**_question(instruments, start, end, timeout)))
 
     def calibration_history(
         self, instruments: Iterable[str], *, start: datetime | str, end: datetime | str
@@ -365,7 +341,7 @@ class AsyncCirrusClient(_Client[AsyncHTTPClient, AsyncTransport]):
 
     async def fetch_window(self, window: HistoryWindow) -> list[CalibrationRecord]:
         """Fetch one window of a history: see `CirrusClient.fetch_window`."""
-        return _records(window, await self._http.request(**_window_question(window)))
+        return records_of(window, await self._http.request(**_window_question(window)))
 
     async def aclose(self) -> None:
         """Close the connections. The client cannot be used any more."""
@@ -417,71 +393,3 @@ def _ask(serials: list[str], start: datetime, end: datetime, context: Context) -
     question = _get_kwargs(instruments=serials, start=start, end=end)
     question["params"] |= {"start": wire_time(start), "end": wire_time(end)}
     return question | {"extensions": {CONTEXT: context}}
-
-
-def _items(response: Response) -> list[CalibrationLogItem]:
-    """Check and parse the body of a 2xx."""
-    return [_item(response, f"$[{index}]", value) for index, value in enumerate(_array(response))]
-
-
-def _records(window: HistoryWindow, response: Response) -> list[CalibrationRecord]:
-    """The items inside a window, by time, with the instrument that was asked for."""
-    items = zip(_array(response), _items(response), strict=True)
-    records = [_record(window, value, item) for value, item in items if item.time in window]
-    return sorted(records, key=lambda record: record.time)
-
-
-def _record(
-    window: HistoryWindow, value: dict[str, Any], item: CalibrationLogItem
-) -> CalibrationRecord:
-    return CalibrationRecord(
-        instrument=window.instrument,
-        time=item.time.astimezone(UTC),
-        user=value.get("user"),
-        message=value.get("message"),
-        # From the answer itself: a field that the spec gains some day stays here too.
-        extra={name: value[name] for name in value if name not in KNOWN_FIELDS},
-    )
-
-
-def _array(response: Response) -> list[Any]:
-    """The body of a 2xx, if it is the list that is documented."""
-    if response.status_code != 200:
-        raise mismatch(response, "$", "was promised with a 200")
-    body = response.json()
-    if not isinstance(body, list):
-        raise mismatch(response, "$", f"must be an array: {type(body).__name__}")
-    items: list[Any] = body
-    return items
-
-
-def _item(response: Response, path: str, value: Any) -> CalibrationLogItem:
-    """Check and parse one item."""
-    if not isinstance(value, dict):
-        raise mismatch(response, path, f"must be an object: {type(value).__name__}")
-    fields = cast("dict[str, Any]", value)
-    for name in ("user", "message"):
-        if not isinstance(text := fields.get(name), str | None):
-            problem = f"must be a string or null: {type(text).__name__}"
-            raise mismatch(response, f"{path}.{name}", problem)
-    time = fields.get("time")
-    if not isinstance(time, str):
-        raise mismatch(response, f"{path}.time", f"must be a string: {type(time).__name__}")
-    # RFC 3339 allows a small t and z, Python does not.
-    moment = _parsed(time.upper())
-    if moment is None:
-        raise mismatch(response, f"{path}.time", f"is no time: {time[:40]!r}")
-    if moment.utcoffset() is None:
-        raise mismatch(response, f"{path}.time", f"has no offset: {time[:40]!r}")
-    try:
-        return CalibrationLogItem.from_dict(fields | {"time": time.upper()})
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        problem = f"does not fit the generated model: {type(error).__name__}"
-        raise mismatch(response, path, problem) from None
-
-
-def _parsed(time: str) -> datetime | None:
-    try:
-        return datetime.fromisoformat(time)
-    except ValueError:
-        return None

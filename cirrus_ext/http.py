@@ -5,28 +5,26 @@ to the generated client, which so has it for every operation.
 """
 
 import asyncio
-import json
 import platform
 import ssl
 import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any
 from weakref import WeakSet
 
 import httpx
 
 from . import __version__
+from .answers import reason_of, response_error, status_error
 from .call import Call, Clock, Context
 from .errors import (
     APIConnectionError,
     APIResponseError,
-    APIStatusError,
     APITimeoutError,
     ConfigurationError,
     InvalidRequestError,
-    status_error_class,
 )
 from .pace import Pace
 from .retry import Outcome, parse_retry_after
@@ -36,10 +34,6 @@ from .wire import CURRENT, POLL, BoundedBackend
 API_KEY_HEADER = "X-Api-Key"
 USER_AGENT = f"mycirrus-sdk/{__version__} python/{platform.python_version()}"
 
-# What of a body is kept on an error, and of its words in a message: characters.
-BODY_LIMIT = 2048
-WORDS_LIMIT = 100
-
 # Under these names a request takes its Context along, and an answer its Call.
 CONTEXT = "cirrus_context"
 _CALL = "cirrus_call"
@@ -48,11 +42,6 @@ Response = httpx.Response
 Transport = httpx.BaseTransport
 AsyncTransport = httpx.AsyncBaseTransport
 Timeouts = dict[str, float | None]
-
-_HINTS = {
-    401: "check the API key",
-    403: "the key lacks a scope, or may not see these instruments",
-}
 
 
 @dataclass(frozen=True)
@@ -440,63 +429,12 @@ def _answered(call: Call, response: httpx.Response) -> Response | float:
     if response.is_success:
         response.__class__ = _Answer  # httpx has no way to choose the class of its responses
         return response
-    status = response.status_code
+    status, headers = response.status_code, response.headers
     retry_after = parse_retry_after(
-        response.headers.get("retry-after"),
-        date=response.headers.get("date"),
-        now=call.clock.now(),
+        headers.get("retry-after"), date=headers.get("date"), now=call.clock.now()
     )
-    reason = f"{status} {httpx.codes.get_reason_phrase(status)}".strip()
-    if retry_after is not None:
-        reason += f", Retry-After {retry_after:g} s"
-    return call.conclude(
-        _status_error(call, response, retry_after), Outcome(status, retry_after), reason
-    )
-
-
-def _status_error(
-    call: Call, response: httpx.Response, retry_after: float | None
-) -> APIStatusError:
-    status = response.status_code
-    content = _content(response)
-    code, description = _explanation(call, content)
-    message = f"{status} {_one_line(code or httpx.codes.get_reason_phrase(status))}".strip()
-    if description:
-        message += f": {_one_line(description)}"
-    if hint := _hint(status, call.context.scope):
-        message += f" ({hint})"
-    return status_error_class(status)(
-        f"{message} ({call.where})",
-        status_code=status,
-        code=code,
-        description=description,
-        retry_after=retry_after,
-        body=_beginning(call, content),
-    )
-
-
-def _explanation(call: Call, content: bytes) -> tuple[str | None, str | None]:
-    """``error`` and ``description`` of the documented body, as far as they are there."""
-    try:
-        body = json.loads(content)
-    except (ValueError, RecursionError):
-        return None, None
-    if not isinstance(body, dict):
-        return None, None
-    fields = cast("dict[str, Any]", body)
-    code, description = (
-        call.settings.api_key.scrub(text) if isinstance(text, str) else None
-        for text in (fields.get("error"), fields.get("description"))
-    )
-    return code, description
-
-
-def _hint(status: int, scope: str | None) -> str | None:
-    if status == 403 and scope is not None:
-        return f"the key needs the scope {scope}, and access to these instruments"
-    if 300 <= status <= 399:
-        return "redirects are not followed; check base_url"
-    return _HINTS.get(status)
+    error = status_error(call, status, _content(response), retry_after)
+    return call.conclude(error, Outcome(status, retry_after), reason_of(status, retry_after))
 
 
 def _failed(call: Call, cause: httpx.RequestError) -> float:
@@ -557,14 +495,7 @@ def mismatch(response: Response, path: str, problem: str) -> APIResponseError:
         problem: What is wrong there, to be read after the path.
     """
     call: Call = response.extensions[_CALL]
-    message = f"{response.status_code}, but {path} {problem} ({call.where})"
-    error = APIResponseError(
-        call.settings.api_key.scrub(message),
-        status_code=response.status_code,
-        path=path,
-        body=_beginning(call, _content(response)),
-    )
-    return call.stamped(error, "not_retryable")
+    return response_error(call, response.status_code, path, problem, _content(response))
 
 
 def _content(response: Response) -> bytes:
@@ -573,18 +504,6 @@ def _content(response: Response) -> bytes:
         return response.content
     except httpx.ResponseNotRead:
         return b""
-
-
-def _beginning(call: Call, content: bytes) -> str:
-    # Scrubbed before it is clipped: half a key is half a secret.
-    text = content[: 8 * BODY_LIMIT].decode("utf-8", "replace")
-    return call.settings.api_key.scrub(text)[:BODY_LIMIT]
-
-
-def _one_line(text: str) -> str:
-    """A server's words, fit for a message: clipped, and with nothing that moves a cursor."""
-    words = text if len(text) <= WORDS_LIMIT else text[:WORDS_LIMIT] + "..."
-    return "".join(letter if letter.isprintable() else "?" for letter in words)
 
 
 def _no_url(error: httpx.InvalidURL) -> InvalidRequestError:
