@@ -14,7 +14,9 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
+from . import live
 from .contract import PAGE, ROOT
+from .standin import __main__ as standin_program
 from .standin.adapters import Standin, serve
 from .standin.rules import DEMO_KEY
 
@@ -131,23 +133,29 @@ def test_the_stand_in_serves_any_client_until_ctrl_c() -> None:
         (["--over"], "unrecognized arguments: --over"),
     ],
 )
-def test_the_stand_in_refuses_what_it_does_not_know(words: list[str], says: str) -> None:
-    """In one line, with exit code 2."""
-    done = run("contract_tests.standin", *words)
+def test_the_stand_in_refuses_what_it_does_not_know(
+    words: list[str], says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In a line, with exit code 2."""
+    with pytest.raises(SystemExit) as caught:
+        standin_program.main(words)
 
-    assert done.returncode == 2
-    assert says in done.stderr
-    assert "Traceback" not in done.stderr
+    assert caught.value.code == 2
+    assert says in capsys.readouterr().err
 
 
-def test_the_stand_in_says_when_its_port_is_taken() -> None:
-    """Instead of a traceback."""
+@pytest.mark.parametrize("port", [None, 99_999])
+def test_the_stand_in_says_when_it_cannot_have_its_port(
+    port: int | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Taken, or none at all: a line instead of a traceback."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = str(taken.getsockname()[1])
-        done = run("contract_tests.standin", "--port", port)
+        wanted = str(port or taken.getsockname()[1])
+        with pytest.raises(SystemExit) as caught:
+            standin_program.main(["--port", wanted])
 
-    assert done.returncode == 2
-    assert f"port {port} cannot be had" in done.stderr
+    assert caught.value.code == 2
+    assert f"port {wanted} cannot be had" in capsys.readouterr().err
 
 
 def test_the_contract_check_of_the_stand_in_holds() -> None:
@@ -281,12 +289,27 @@ BAD_USAGE = {
 
 @pytest.mark.parametrize(("words", "environment", "says"), BAD_USAGE.values(), ids=list(BAD_USAGE))
 def test_bad_usage_of_the_live_check_is_one_line_and_exit_code_2(
-    words: list[str], environment: dict[str, str], says: str
+    words: list[str],
+    environment: dict[str, str],
+    says: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     """It says what to set, and nothing is sent."""
-    done = run("contract_tests.live", *words, **environment)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    exit_code = live.main(words)
+    printed = capsys.readouterr()
 
-    assert done.returncode == 2
-    assert "holds" not in done.stdout
-    assert says in done.stderr
-    assert done.stderr.count("\n") == 1
+    assert exit_code == 2
+    assert "holds" not in printed.out
+    assert says in printed.err
+    assert printed.err.count("\n") == 1
+
+
+def test_without_a_key_the_program_says_what_to_set() -> None:
+    """As make calls it."""
+    done = run("contract_tests.live")
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("contract: set MYCIRRUS_API_KEY to a key with the scope")

@@ -64,7 +64,13 @@ def test_a_password_in_the_address_is_refused_and_not_shown(user: str) -> None:
         ("HTTP_PROXY", "foo://127.0.0.1:1"),
         ("HTTP_PROXY", "http://1.2.3.999:1"),
         ("ALL_PROXY", "socks5://127.0.0.1:1"),
-        ("SSL_CERT_FILE", "/nonexistent/ca.pem"),
+        pytest.param(
+            "SSL_CERT_FILE",
+            "/nonexistent/ca.pem",
+            marks=pytest.mark.skipif(
+                httpx.__version__.startswith("0.27"), reason="httpx 0.27 passes over such a file"
+            ),
+        ),
     ],
 )
 def test_an_environment_that_no_client_can_be_made_in_is_refused_without_the_key(

@@ -10,6 +10,8 @@ from .adapters import Standin, demo_world, serve
 from .faults import FAULTS, parse_script
 from .rules import DEMO_KEY, KEY_WITHOUT_SCOPE, Switches
 
+LAST_PORT = 65_535
+
 
 def parser() -> argparse.ArgumentParser:
     """The command line; every switch is an option."""
@@ -58,6 +60,8 @@ def main(arguments: list[str] | None = None) -> int:
     except ValueError as error:
         command.error(str(error))
     port = options.pop("port")
+    if not 0 <= port <= LAST_PORT:
+        command.error(f"port {port} cannot be had: there are 0 to {LAST_PORT}")
     world = dataclasses.replace(demo_world(), switches=Switches(**options))
     standin = Standin(world, script)
     try:
@@ -66,8 +70,8 @@ def main(arguments: list[str] | None = None) -> int:
             threading.Event().wait()
     except KeyboardInterrupt:
         print(f"\nStopped after {len(standin.requests)} requests.", flush=True)
-    except (OSError, OverflowError) as error:
-        command.error(f"port {port} cannot be had: {error}")
+    except OSError as error:
+        command.error(f"port {port} cannot be had: {error.strerror}")
     return 0
 
 
