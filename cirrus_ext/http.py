@@ -1,4 +1,4 @@
-"""Sends, reads, retries, classifies: the one hand-written module that imports httpx.
+"""Sends, waits, reads, and sends again: the one hand-written module that imports httpx.
 
 `HTTPClient` and `AsyncHTTPClient` are httpx clients whose ``send`` does all that. They are handed
 to the generated client, which so has it for every operation.
@@ -87,6 +87,7 @@ class HTTPClient(httpx.Client):
         self._desk = Desk(settings, clock)
         self._slots = threading.BoundedSemaphore(settings.max_concurrency)
         self._stops = WeakSet([self._desk.closing])
+        self._stops_lock = threading.Lock()
 
     def check_open(self) -> None:
         """Refuse to go on when it is closed.
@@ -172,13 +173,15 @@ class HTTPClient(httpx.Client):
     def new_stop(self) -> threading.Event:
         """An event for a `Context`, that stops its calls when it or the client wants it."""
         stop = threading.Event()
-        self._stops.add(stop)
+        with self._stops_lock:
+            self._stops.add(stop)
         return stop
 
     def close(self) -> None:
         """Stop what is under way, and close the connections."""
-        for stop in list(self._stops):
-            stop.set()
+        with self._stops_lock:
+            for stop in self._stops:
+                stop.set()
         super().close()
 
 
@@ -233,7 +236,7 @@ class AsyncHTTPClient(httpx.AsyncClient):
             result = _judged(call, await self._attempt(call, request, timeouts))
             if isinstance(result, Response):
                 return result
-            await self._desk.clock.async_sleep(result)
+            await self._sleep(call, result)
 
     async def _attempt(
         self, call: Call, request: httpx.Request, timeouts: Timeouts
@@ -242,7 +245,7 @@ class AsyncHTTPClient(httpx.AsyncClient):
         call.queue()
         async with self._slots:
             while wait := call.turn():
-                await self._desk.clock.async_sleep(wait)
+                await self._sleep(call, wait)
             left = call.begin()
             request.extensions["timeout"] = _within(timeouts, left)
             try:
@@ -252,6 +255,10 @@ class AsyncHTTPClient(httpx.AsyncClient):
             except httpx.RequestError as error:
                 return error
             return response
+
+    async def _sleep(self, call: Call, seconds: float) -> None:
+        await self._desk.clock.async_sleep(seconds)
+        call.check_wanted()
 
     async def _read(self, call: Call, response: httpx.Response) -> None:
         """Read the whole body, while the call's budget lasts."""
@@ -264,6 +271,11 @@ class AsyncHTTPClient(httpx.AsyncClient):
             _raise_unread(response, error)
         finally:
             await response.aclose()
+
+    async def aclose(self) -> None:
+        """Let no call begin another attempt, and close the connections."""
+        self._desk.closing.set()
+        await super().aclose()
 
 
 def _options(settings: Settings) -> dict[str, Any]:

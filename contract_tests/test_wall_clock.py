@@ -3,7 +3,6 @@
 import asyncio
 import threading
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -103,31 +102,6 @@ def test_a_users_own_transport_is_left_as_it_is() -> None:
     assert not isinstance(transport._pool._network_backend, BoundedBackend)
 
 
-def cancelled_after(
-    seconds: float, base_url: str, job: Callable[[AsyncCirrusClient], Any]
-) -> float:
-    """Cancel a job of an async client, and ask it something else then.
-
-    Returns:
-        The seconds until the cancellation was through.
-    """
-
-    async def main() -> float:
-        async with AsyncCirrusClient(KEY, base_url=base_url, retry=RetryPolicy()) as client:
-            task = asyncio.create_task(job(client))
-            await asyncio.sleep(seconds)
-            began = time.monotonic()
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
-            took = time.monotonic() - began
-            assert task.cancelled()
-            assert await ask(client) == []
-            return took
-
-    return asyncio.run(main())
-
-
 WAITING: dict[str, Act] = {
     "in a read of the head": say_nothing,
     "in a read of the body": drip_the_body,
@@ -135,33 +109,43 @@ WAITING: dict[str, Act] = {
 }
 
 
-@pytest.mark.parametrize("act", WAITING.values(), ids=list(WAITING))
-def test_a_cancelled_call_is_over_within_50_ms_and_the_client_is_of_use(act: Act) -> None:
-    """The pause that a 429 asked for outlives its call, so that case asks no more."""
-    acts = [act, answer()]
-    with faulty(*acts) as server:
-        if act is WAITING["in a wait"]:
-            took = cancelled_in_a_pause(server.base_url)
-        else:
-            took = cancelled_after(0.2, server.base_url, ask)
-
-    assert took < 0.05
-
-
-def cancelled_in_a_pause(base_url: str) -> float:
-    """Cancel a call that waits as it was asked to."""
+@pytest.mark.parametrize("name", WAITING)
+def test_a_cancelled_call_is_over_within_50_ms_and_the_client_is_of_use(name: str) -> None:
+    """The pause that a 429 asked for outlives its call, so nothing is asked in it."""
 
     async def main() -> float:
-        async with AsyncCirrusClient(KEY, base_url=base_url) as client:
+        async with AsyncCirrusClient(KEY, base_url=server.base_url) as client:
             task = asyncio.create_task(ask(client))
             await asyncio.sleep(0.2)
             began = time.monotonic()
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
-            return time.monotonic() - began
+            took = time.monotonic() - began
+            assert task.cancelled()
+            assert name == "in a wait" or await ask(client) == []
+            return took
 
-    return asyncio.run(main())
+    with faulty(WAITING[name], answer()) as server:
+        assert asyncio.run(main()) < 0.05
+
+
+def test_closing_an_async_client_ends_its_calls_with_an_error_of_ours() -> None:
+    """One that waits for its retry does not try to use what is closed."""
+    clients: list[AsyncCirrusClient] = []
+
+    async def close_instead(seconds: float) -> None:
+        del seconds
+        await clients[0].aclose()
+
+    async def main() -> None:
+        transport = httpx.MockTransport(lambda request: httpx.Response(503))
+        clock = Clock(async_sleep=close_instead)
+        clients.append(AsyncCirrusClient(KEY, transport=transport, _clock=clock))
+        with pytest.raises(APIConnectionError, match="closed before there was an answer"):
+            await ask(clients[0])
+
+    asyncio.run(main())
 
 
 @pytest.mark.parametrize("act", WAITING.values(), ids=list(WAITING))
