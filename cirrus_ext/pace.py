@@ -65,8 +65,10 @@ class Pace:
             self._since = now
         if self._lesson_ends is None or now < self._lesson_ends:
             return
-        if self._accepted >= (FIRST_EVIDENCE if self._learned is None else EVIDENCE):
-            self._learned = (self._accepted / (self._lesson_ends - self._since), now)
+        needed = FIRST_EVIDENCE if self._learned is None else EVIDENCE
+        took = self._lesson_ends - self._since
+        if self._accepted >= needed and took > 0:
+            self._learned = (self._accepted / took, now)
             self._since, self._accepted = self._lesson_ends, 0
         self._lesson_ends = None
 

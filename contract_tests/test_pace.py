@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import httpx
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from cirrus_ext import AsyncCirrusClient, CirrusClient, plan_history
@@ -127,6 +127,7 @@ def test_one_429_before_anything_was_taken_teaches_nothing() -> None:
     assert pace.rate(over) is None
 
 
+@example([(0.0, False, 0.0), (0.0, False, 0.0), (0.0, True, 0.0)])  # all in no time at all
 @given(st.lists(st.tuples(st.floats(0, 5), st.booleans(), st.floats(0, 10)), max_size=50))
 def test_a_turn_that_is_waited_for_is_had(steps: list[tuple[float, bool, float]]) -> None:
     """Whatever happened before: who waits as told is not told to wait for ever."""
