@@ -461,12 +461,11 @@ def _failed(call: Call, cause: httpx.RequestError) -> float:
         error = APITimeoutError(f"no whole answer in time: {reason} ({call.where})")
     else:
         error = APIConnectionError(f"no whole answer: {reason} ({call.where})")
-    try:
-        call.check_wanted()
-        return call.conclude(error, Outcome(transient=_is_transient(cause)), reason)
-    except APIConnectionError as final:
-        cause.request = httpx.Request(call.method, call.path)  # the real one has the key
-        raise final from cause
+    # Now, since the error may be raised later, when the budget ends in a wait.
+    error.__cause__ = cause
+    cause.request = httpx.Request(call.method, call.path)  # the real one has the key
+    call.check_wanted()
+    return call.conclude(error, Outcome(transient=_is_transient(cause)), reason)
 
 
 def _is_transient(cause: httpx.RequestError) -> bool:

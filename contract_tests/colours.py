@@ -1,8 +1,10 @@
 """One test for two clients: use a sync or an async one, and get what it gave."""
 
 import asyncio
+import time
 import traceback
 from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import suppress
 from typing import Any
 
 import httpx
@@ -42,6 +44,18 @@ async def _use_async(job: Callable[[Any], Any], options: dict[str, Any]) -> Any:
 def ask(client: Any) -> Any:
     """The question that most tests ask."""
     return client.calibration_log(["QT123456"], start=START, end=END)
+
+
+async def seconds_to_cancel(client: AsyncCirrusClient) -> float:
+    """Ask, give up in the middle of it, and see how long that takes."""
+    task = asyncio.create_task(ask(client))
+    await asyncio.sleep(0.2)
+    began = time.monotonic()
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+    assert task.cancelled()
+    return time.monotonic() - began
 
 
 def copy_of(response: httpx.Response) -> httpx.Response:

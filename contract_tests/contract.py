@@ -39,22 +39,22 @@ class RangeRule:
 
     def latest_end(self, start: datetime) -> datetime:
         """The last end that the rule allows: for years the same day, 1 March for 29 February."""
-        match = _DURATION.fullmatch(self.max)
-        if match is None:
-            raise ValueError(f"x-cirrus-range: max must be PnY or PnD: {self.max!r}")
+        years, days = self._parts()
         try:
-            if match["days"]:
-                return start + timedelta(days=int(match["days"]))
-            return _years_after(start, int(match["years"]))
+            return _years_after(start, years) + timedelta(days=days)
         except (OverflowError, ValueError):
             return datetime.max.replace(tzinfo=UTC)
 
     def longest(self) -> timedelta:
         """The longest that the rule can be read to allow: a year may have 366 days."""
+        years, days = self._parts()
+        return timedelta(days=366 * years + days)
+
+    def _parts(self) -> tuple[int, int]:
         match = _DURATION.fullmatch(self.max)
         if match is None:
             raise ValueError(f"x-cirrus-range: max must be PnY or PnD: {self.max!r}")
-        return timedelta(days=int(match["days"] or 366 * int(match["years"] or 0)))
+        return int(match["years"] or 0), int(match["days"] or 0)
 
     def violation(self, start: datetime, end: datetime) -> str | None:
         """Say how a range breaks the rule; None if it does not."""

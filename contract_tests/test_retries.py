@@ -166,6 +166,23 @@ def test_a_budget_that_a_slow_listener_used_up_gives_the_last_answers_error(
     assert (error.attempts, error.stop_reason) == (1, "total_timeout")
 
 
+def test_a_broken_connection_keeps_its_cause_when_the_budget_ends_in_the_wait(
+    colour: str, clock: FakeClock
+) -> None:
+    """It is raised then, and not where it broke."""
+    cause = httpx.ReadError("reset")
+    error = failure(
+        colour,
+        [cause],
+        clock,
+        retry=RetryPolicy(total_timeout=5),
+        on_event=lambda event: clock.sleep(10),
+    )
+
+    assert (type(error), error.stop_reason) == (APIConnectionError, "total_timeout")
+    assert error.__cause__ is cause
+
+
 def test_a_connection_refused_while_a_certificate_error_is_handled_is_tried_again() -> None:
     """What the caller is busy with is not what happened here."""
     with faulty(answer()) as server:
