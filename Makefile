@@ -65,7 +65,7 @@ contract-live: $(CONTRACT) ## Check the contract of the live API (MYCIRRUS_API_K
 
 .PHONY: test
 test: $(DEV) ## Run all tests, offline
-	@$(RUN) -m pytest $(ARGS)
+	@$(RUN) -m pytest --numprocesses auto $(ARGS)
 
 .PHONY: generate
 generate: $(DEV) ## Write the typed client that the spec describes
@@ -100,6 +100,11 @@ check: lint typecheck check-generated test ## Run what CI runs
 .PHONY: peer-check
 peer-check: $(CONTRACT) ## Run the SDK against Prism, a mock server that this project did not write
 	@$(RUN) -m contract_tests.peer_check
+
+.PHONY: spec-diff
+spec-diff: $(CONTRACT) ## Compare the spec with the vendor's own document (VENDOR=path-or-url)
+	@test -n "$$VENDOR" || { echo "VENDOR is missing: make spec-diff VENDOR=path-or-url" >&2; exit 1; }
+	@$(RUN) -m contract_tests.spec_diff "$$VENDOR"
 
 .PHONY: scorecard
 scorecard: $(DEV) ## Show what the SDK does about each fault

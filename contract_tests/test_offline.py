@@ -11,12 +11,14 @@ import pytest
 from cirrus_ext import CirrusClient
 
 from .colours import KEY, ask
-from .offline.sitecustomize import NetworkForbiddenError
+
+# By its words: a worker of pytest-xdist has the guard twice, and so two classes of one name.
+FORBIDDEN = r"tests stay on loopback: .*"
 
 
 def test_a_connection_to_another_machine_fails() -> None:
     """By address, where no look-up comes before it. 192.0.2.0/24 is nobody's (RFC 5737)."""
-    with socket.socket() as plug, pytest.raises(NetworkForbiddenError, match=r"192\.0\.2\.1"):
+    with socket.socket() as plug, pytest.raises(RuntimeError, match=FORBIDDEN + r"192\.0\.2\.1"):
         plug.connect(("192.0.2.1", 443))
 
 
@@ -33,14 +35,17 @@ def test_a_datagram_to_another_machine_fails(send: Callable[[socket.socket], obj
     """There are more ways out than a connection."""
     with (
         socket.socket(type=socket.SOCK_DGRAM) as plug,
-        pytest.raises(NetworkForbiddenError, match=r"192\.0\.2\.1"),
+        pytest.raises(RuntimeError, match=FORBIDDEN + r"192\.0\.2\.1"),
     ):
         send(plug)
 
 
 def test_the_look_up_of_a_name_fails() -> None:
     """The SDK with its default server does not get as far as a packet to a name server."""
-    with CirrusClient(KEY) as client, pytest.raises(NetworkForbiddenError, match=r"api\.mycirrus"):
+    with (
+        CirrusClient(KEY) as client,
+        pytest.raises(RuntimeError, match=FORBIDDEN + r"api\.mycirrus"),
+    ):
         ask(client)
 
 
