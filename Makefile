@@ -106,6 +106,10 @@ spec-diff: $(CONTRACT) ## Compare the spec with the vendor's own document (VENDO
 	@test -n "$$VENDOR" || { echo "VENDOR is missing: make spec-diff VENDOR=path-or-url" >&2; exit 1; }
 	@$(RUN) -m contract_tests.spec_diff "$$VENDOR"
 
+.PHONY: fuzz
+fuzz: $(DEV) ## Let schemathesis ask the stand-in what it likes, with a fresh seed
+	@$(RUN) -m contract_tests.fuzzing $(ARGS)
+
 .PHONY: scorecard
 scorecard: $(DEV) ## Show what the SDK does about each fault
 	@$(RUN) -m contract_tests.scorecard

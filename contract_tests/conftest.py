@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from . import mocks
 from .clock import FakeClock
 from .offline import sitecustomize
 
@@ -17,6 +18,11 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "usual"))
 
 # Child processes have the same guard.
 os.environ["PYTHONPATH"] = str(Path(sitecustomize.__file__).parent)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let the guard of the mocks see every test."""
+    config.pluginmanager.register(mocks)
 
 
 @pytest.fixture(autouse=True)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from jsonschema import Draft202012Validator, FormatChecker
+from jsonschema import Draft202012Validator, FormatChecker, ValidationError
 
 ROOT = Path(__file__).parents[1]
 SPEC_FILE = ROOT / "openapi" / "mycirrus.yaml"
@@ -77,13 +77,23 @@ def _is_leap(year: int) -> bool:
 
 @dataclass(frozen=True)
 class Problem:
-    """Where a body does not fit its schema, and how. Holds no text of the body."""
+    """Where a message does not fit the contract, and how. Holds no value of the message.
+
+    Attributes:
+        path: Where: ``$[3].user``, ``query start``.
+        text: How: ``is not of type string``.
+    """
 
     path: str
     text: str
 
     def __str__(self) -> str:
         return f"{self.path} {self.text}"
+
+    @property
+    def name(self) -> str:
+        """The same for every item of a list, so that it can be accepted by name."""
+        return f"{re.sub(r'[0-9]+', '*', self.path)} {self.text}"
 
 
 @dataclass(frozen=True)
@@ -134,22 +144,39 @@ class Contract:
         whole = {"components": self.document["components"], **schema}
         validator = Draft202012Validator(whole, format_checker=FORMATS)
         return [
-            Problem(error.json_path, _in_words(error.validator, error.validator_value))
+            Problem(error.json_path, text)
             for error in validator.iter_errors(value)
+            for text in _in_words(error)
         ]
 
 
-def _in_words(keyword: str, value: Any) -> str:
+def _in_words(error: ValidationError) -> list[str]:
     """What a JSON Schema keyword asks for. jsonschema's own message would quote the body."""
+    value: Any = error.validator_value
+    instance: Any = error.instance
+    schema: Any = error.schema
+    if error.validator == "required":
+        missing = [name for name in value if name not in instance]
+        return [f"has no field {name!r}" for name in missing]
+    if error.validator == "additionalProperties":
+        unknown = sorted(set(instance) - set(schema.get("properties", {})))
+        return [f"has a field that the contract does not know: {_shown(name)}" for name in unknown]
     phrases = {
-        "type": f"is not of type {value}",
+        "type": f"is not of type {_joined(value)}",
         "format": f"is not in the format {value}",
-        "required": f"does not have all of {value}",
         "pattern": f"does not match {value}",
         "const": f"is not {value!r}",
-        "additionalProperties": "has a field that the contract does not know",
     }
-    return phrases.get(keyword, f"breaks {keyword}: {value}")
+    return [phrases.get(str(error.validator), f"breaks {error.validator}: {value}")]
+
+
+def _joined(types: Any) -> str:
+    return types if isinstance(types, str) else " or ".join(types)
+
+
+def _shown(name: str) -> str:
+    """The name of a field, if it is one and no datum that stands in its place."""
+    return repr(name) if re.fullmatch(r"[A-Za-z_]{1,40}", name) else "(its name is not shown)"
 
 
 def merge(base: Any, patch: Any) -> Any:

@@ -14,7 +14,8 @@ from cirrus_ext import CalibrationRecord, CirrusClient, HistoryWindow, plan_hist
 from .colours import KEY, use
 from .standin.adapters import Standin
 from .standin.fleet import Entry
-from .standin.rules import Switches, World, instant
+from .standin.rules import Switches, World
+from .times import instant
 
 SERIALS = ["QT2", "QT1", "QT3"]
 # A history takes some requests, so fewer examples than elsewhere.

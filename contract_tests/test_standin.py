@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from .contract import PAGE, strict, tolerant
+from .messages import Reply, Request
 from .standin.adapters import Standin, serve
 from .standin.faults import FAULTS, parse_script
 from .standin.fleet import PAGE_EXAMPLE, POSTINGS, Entry, fleet
@@ -17,13 +18,11 @@ from .standin.rules import (
     DEMO_KEY,
     KEY_WITHOUT_SCOPE,
     LOG_PATH,
-    Reply,
-    Request,
     Switches,
     World,
     answer,
-    instant,
 )
+from .times import instant
 
 FLEET = fleet(datetime(2026, 1, 1, tzinfo=UTC))
 WORLD = World(entries=FLEET)

@@ -12,9 +12,12 @@ from typing import Any
 import httpx
 import uvicorn
 
+from contract_tests.messages import Reply, Request
+
 from .faults import FAULTS
 from .fleet import fleet
-from .rules import BASE_PATH, LOG_PATH, Reply, Request, World, answer
+from .mutants import Mutant, Turn
+from .rules import BASE_PATH, LOG_PATH, World, answer
 
 LOOPBACK = "127.0.0.1"
 
@@ -65,13 +68,18 @@ class Standin:
         script: Faults by the number of the request for the log that they take; the first is 1.
         limit: How many requests it takes; what it does not take gets a 429 with
             ``Retry-After: 1``. None takes all.
+        mutant: A wrong behaviour to have; None has none.
+        sleep: Waits so many seconds, for a mutant that is slow.
         requests: What has arrived for the log.
     """
 
     world: World = field(default_factory=demo_world)
     script: dict[int, str] = field(default_factory=dict)
     limit: Limit | None = None
+    mutant: Mutant | None = None
+    sleep: Callable[[float], object] = time.sleep
     requests: list[Request] = field(default_factory=list)
+    _replies: list[Reply] = field(default_factory=list, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def handle(self, request: Request) -> Reply:
@@ -83,21 +91,23 @@ class Standin:
             fault = self.script.get(len(self.requests))
             if fault is None and self.limit is not None and not self.limit.takes():
                 fault = "429-wait-1"
-        return FAULTS[fault]() if fault else answer(request, self.world)
+        return FAULTS[fault]() if fault else self._answer(request)
+
+    def _answer(self, request: Request) -> Reply:
+        if self.mutant is None:
+            return answer(request, self.world)
+        reply = self.mutant.answer(Turn(request, self.world, tuple(self._replies)))
+        self._replies.append(reply)
+        if reply.seconds:
+            self.sleep(reply.seconds)
+        return reply
 
     def transport(self) -> httpx.MockTransport:
         """Itself as a transport of httpx, sync and async."""
         return httpx.MockTransport(self._handle_httpx)
 
     def _handle_httpx(self, request: httpx.Request) -> httpx.Response:
-        reply = self.handle(
-            Request(
-                method=request.method,
-                path=request.url.path,
-                query=request.url.query.decode("ascii"),
-                headers=dict(request.headers),
-            )
-        )
+        reply = self.handle(Request.of(request))
         return httpx.Response(reply.status, headers=reply.headers, content=reply.body)
 
     async def __call__(

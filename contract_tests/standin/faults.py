@@ -5,7 +5,9 @@ Faults of the wire itself (resets, truncation, slow dripping) need a socket and 
 
 from collections.abc import Callable
 
-from .rules import Reply, documented
+from contract_tests.messages import Reply
+
+from .rules import documented
 
 HTML = b"<html><body><h1>Something went wrong</h1></body></html>"
 

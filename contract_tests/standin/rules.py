@@ -4,14 +4,12 @@ The vendor's page decides where it says something. Where it is silent, a field o
 does, and its default is what ``openapi/questions.yaml`` assumes.
 """
 
-import json
-import re
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, replace
 from typing import Any, Literal
-from urllib.parse import parse_qsl
 
 from contract_tests.contract import PATH, RangeRule, tolerant
+from contract_tests.messages import Reply, Request, json_reply
+from contract_tests.times import TIME, instant, moment_of
 
 from .fleet import Entry
 
@@ -21,11 +19,6 @@ API_KEY_HEADER = "x-api-key"
 
 DEMO_KEY = "stand-in-demo-key"
 KEY_WITHOUT_SCOPE = "stand-in-key-without-scope"
-
-_TIME = re.compile(
-    r"(?P<whole>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.(?P<fraction>\d+))?(?P<offset>Z|[+-]\d\d:\d\d)?",
-    re.ASCII,
-)
 
 
 @dataclass(frozen=True)
@@ -64,37 +57,6 @@ class Switches:
 
 
 @dataclass(frozen=True)
-class Request:
-    """What arrived.
-
-    Attributes:
-        method: ``GET``.
-        path: Without the query, with ``/v1``.
-        query: The raw query string.
-        headers: By lower-case name.
-    """
-
-    method: str
-    path: str
-    query: str = ""
-    headers: dict[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Reply:
-    """What is answered."""
-
-    status: int
-    headers: dict[str, str]
-    body: bytes
-
-    def with_headers(self, **headers: str) -> "Reply":
-        """The same with more headers; an underscore in a name stands for a hyphen."""
-        named = {name.replace("_", "-"): value for name, value in headers.items()}
-        return replace(self, headers=self.headers | named)
-
-
-@dataclass(frozen=True)
 class World:
     """All that an answer depends on besides the request."""
 
@@ -111,12 +73,6 @@ class Refusal(Exception):  # noqa: N818 - no error: it is an answer
         super().__init__(description)
         self.status = status
         self.body = {"error": code, "description": description}
-
-
-def json_reply(status: int, body: Any) -> Reply:
-    """A reply in JSON."""
-    content = json.dumps(body, separators=(",", ":")).encode()
-    return Reply(status, {"content-type": "application/json"}, content)
 
 
 def documented(status: int) -> Reply:
@@ -137,7 +93,7 @@ def answer(request: Request, world: World) -> Reply:
     if key not in world.keys:
         return documented(401)
     try:
-        items = _items(request.query, world)
+        items = _items(request.parameters, world)
     except Refusal as refusal:
         return documented(403) if refusal.status == 403 else _refused(refusal)
     return json_reply(200, items)
@@ -147,11 +103,8 @@ def _refused(refusal: Refusal) -> Reply:
     return json_reply(refusal.status, refusal.body)
 
 
-def _items(query: str, world: World) -> list[dict[str, Any]]:
+def _items(parameters: dict[str, list[str]], world: World) -> list[dict[str, Any]]:
     switches, rule = world.switches, tolerant().range_rule
-    parameters: dict[str, list[str]] = {}
-    for name, value in parse_qsl(query, keep_blank_values=True):
-        parameters.setdefault(name, []).append(value)
     wanted = _instruments(parameters, world)
     start, end = (_time(parameters, name, switches) for name in (rule.start, rule.end))
     _check_range(start, end, rule, switches)
@@ -187,7 +140,7 @@ def _time(parameters: dict[str, list[str]], name: str, switches: Switches) -> in
     values = parameters.get(name, [])
     if not any(values):
         raise _missing(name, switches)
-    match = _TIME.fullmatch(values[0])
+    match = TIME.fullmatch(values[0])
     if len(values) > 1 or match is None or not _offset_is_taken(match["offset"], switches):
         raise _unreadable(name, switches)
     try:
@@ -208,32 +161,12 @@ def _offset_is_taken(offset: str | None, switches: Switches) -> bool:
     return switches.offsets == "utc" and offset == "+00:00"
 
 
-def instant(text: str) -> int:
-    """Nanoseconds from the year 1 to a time; UTC where it does not say.
-
-    Whole numbers, because the API is seen to write seven digits and a datetime holds six.
-
-    Raises:
-        ValueError: It is no point in time.
-    """
-    match = _TIME.fullmatch(text)
-    if match is None:
-        raise ValueError(text)
-    moment = datetime.fromisoformat(match["whole"] + (match["offset"] or "Z"))
-    seconds = (moment - datetime(1, 1, 1, tzinfo=UTC)) // timedelta(seconds=1)
-    return seconds * 10**9 + int((match["fraction"] or "").ljust(9, "0")[:9])
-
-
-def _moment(nanoseconds: int) -> datetime:
-    return datetime(1, 1, 1, tzinfo=UTC) + timedelta(microseconds=nanoseconds // 1000)
-
-
 def _check_range(start: int, end: int, rule: RangeRule, switches: Switches) -> None:
     if start >= end:
         raise Refusal(switches.reversed_status, "InvalidRange", "start must be before end.")
     days = {"calendar": None, "365 days": "P365D", "366 days": "P366D"}[switches.year]
     reading = replace(rule, max=days) if days else rule
-    if end > instant(reading.latest_end(_moment(start)).isoformat()) + start % 1000:
+    if end > instant(reading.latest_end(moment_of(start)).isoformat()) + start % 1000:
         raise Refusal(switches.over_long_status, "RangeTooLong", "The longest range is 1 year.")
 
 
@@ -262,7 +195,7 @@ def _item(entry: Entry, switches: Switches) -> dict[str, Any]:
 
 
 def _rewritten(time: str, digits: int | None) -> str:
-    match = _TIME.fullmatch(time)
+    match = TIME.fullmatch(time)
     if digits is None or match is None:
         return time
     fraction = (match["fraction"] or "").ljust(digits, "0")[:digits]
