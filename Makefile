@@ -106,6 +106,11 @@ spec-diff: $(CONTRACT) ## Compare the spec with the vendor's own document (VENDO
 	@test -n "$$VENDOR" || { echo "VENDOR is missing: make spec-diff VENDOR=path-or-url" >&2; exit 1; }
 	@$(RUN) -m contract_tests.spec_diff "$$VENDOR"
 
+.PHONY: replay
+replay: $(DEV) ## Play a recorded contract check again, offline (CASSETTE=path)
+	@test -n "$$CASSETTE" || { echo "CASSETTE is missing: make replay CASSETTE=report/cassette.json" >&2; exit 1; }
+	@$(RUN) -m contract_tests.replay "$$CASSETTE"
+
 .PHONY: fuzz
 fuzz: $(DEV) ## Let schemathesis ask the stand-in what it likes, with a fresh seed
 	@$(RUN) -m contract_tests.fuzzing $(ARGS)

@@ -41,7 +41,7 @@ def main() -> int:
             start = end - LONGEST_WINDOW
             return run(
                 console,
-                Target(base_url, Secret(DEMO_KEY), INSTRUMENTS, start, end, interval=0, budget=9),
+                Target(base_url, Secret(DEMO_KEY), INSTRUMENTS, start, end, interval=0),
             )
     except KeyboardInterrupt:
         console.print("\nStopped.")

@@ -9,20 +9,27 @@ import argparse
 import os
 import sys
 import traceback
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from rich.console import Console
 
-from cirrus_ext import CirrusError, ConfigurationError
+from cirrus_ext import CirrusError, ConfigurationError, __version__
 from cirrus_ext.ranges import LONGEST_WINDOW, as_utc, check_instruments, floor_ms, wire_time
 from cirrus_ext.retry import check_seconds
 from cirrus_ext.settings import API_KEY_VARIABLE, Secret, find_api_key, find_base_url
 
-from .harness.checks import judge
-from .harness.probe import Probe, plan
-from .harness.report import print_findings
-from .harness.verdicts import exit_code
+from .contract import QUESTIONS_FILE
+from .harness.acceptance import Acceptance, apply, load
+from .harness.cassette import dumps
+from .harness.checks import Evidence, judge
+from .harness.exchange import Exchange
+from .harness.probe import BUDGET, THOROUGH, Probe
+from .harness.questions import contradictions, open_questions, patch
+from .harness.redaction import LeakError, Redactor
+from .harness.report import REPORTS, print_run
+from .harness.run import Run
 from .standin.adapters import Standin, serve, stay_on_loopback
 from .standin.rules import DEMO_KEY
 
@@ -33,7 +40,7 @@ EARLIEST_END = datetime(1900, 1, 1, tzinfo=UTC)
 EXIT_CODES = """\
 exit codes:
   0  every promise holds
-  1  a promise is broken, or drifts from what we assume
+  1  a promise is broken, or drifts from what we assume, or an acceptance has expired
   2  bad usage
   3  undecided: unreachable, unauthorised, throttled, or nothing to look at
 (make turns each of 1, 2 and 3 into 2; for the number call this program.)"""
@@ -48,8 +55,10 @@ class Target:
     instruments: list[str]
     start: datetime
     end: datetime
-    interval: float
-    budget: int
+    interval: float = 1.0
+    budget: int = BUDGET
+    report_dir: Path | None = None
+    accepted: tuple[Acceptance, ...] = ()
 
 
 def parser() -> argparse.ArgumentParser:
@@ -72,7 +81,21 @@ def parser() -> argparse.ArgumentParser:
         "--interval", type=float, default=1.0, metavar="SECONDS", help="between requests; default 1"
     )
     command.add_argument(
-        "--budget", type=int, default=9, metavar="N", help="the most requests; default 9"
+        "--budget",
+        type=int,
+        default=BUDGET,
+        metavar="N",
+        help=f"the most requests, besides one or two through the SDK; default {BUDGET}; with "
+        f"{THOROUGH} it asks all that can be asked",
+    )
+    command.add_argument(
+        "--report-dir",
+        type=Path,
+        metavar="DIR",
+        help="write report.md, report.html, junit.xml, cassette.json and questions.patch here",
+    )
+    command.add_argument(
+        "--accept", type=Path, metavar="FILE", help="drift that was looked at, with an expiry"
     )
     command.add_argument(
         "--standin", action="store_true", help="ask the stand-in, which is started for it"
@@ -103,6 +126,9 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("contract: stopped", file=sys.stderr)
         return 130
+    except LeakError as error:
+        print(f"contract: {error}", file=sys.stderr)
+        return UNDECIDED
     except Exception:  # noqa: BLE001 - exit code 1 would say that the vendor broke a promise
         traceback.print_exc()
         print("contract: undecided, because the check itself failed", file=sys.stderr)
@@ -154,31 +180,106 @@ def _target(options: argparse.Namespace, api_key: Secret, base_url: str) -> Targ
         end=end,
         interval=options.interval,
         budget=options.budget,
+        report_dir=options.report_dir,
+        accepted=tuple(load(options.accept)) if options.accept else (),
     )
 
 
 def run(console: Console, target: Target) -> int:
-    """Ask, judge, print.
+    """Ask, judge, print, and write the reports.
 
     Returns:
         The exit code.
+
+    Raises:
+        LeakError: Something secret is left in a report; none was written.
+        ConfigurationError: The reports cannot be written there.
     """
     count = len(target.instruments)
     console.print(
         f"Asking {target.base_url} about {count} instrument{'s' if count > 1 else ''}, "
         f"{wire_time(target.start)} to {wire_time(target.end)}:",
         highlight=False,
+        markup=False,
     )
+    began = datetime.now(UTC).replace(microsecond=0)
     probe = Probe(
         target.base_url,
         target.api_key.reveal(),
         interval=target.interval,
         budget=target.budget,
     )
-    exchanges = probe.ask(plan(target.instruments, target.start, target.end))
-    findings = judge(exchanges)
-    print_findings(console, findings, exchanges)
-    return exit_code(findings)
+    asked = probe.ask(target.instruments, target.start, target.end)
+    redactor = Redactor(target.api_key.reveal(), asked)
+    # From here on nobody sees what has to stay secret.
+    result = judged(target, [redactor.exchange(exchange) for exchange in asked], began)
+    shown = replace(result, findings=tuple(apply(result.findings, target.accepted, began.date())))
+    print_run(console, shown)
+    where = "questions.patch of --report-dir DIR"
+    if target.report_dir is not None:
+        write(target.report_dir, shown, result, redactor)
+        where = str(target.report_dir / "questions.patch")
+        console.print(
+            f"Reports: {target.report_dir}", soft_wrap=True, highlight=False, markup=False
+        )
+    if shown.answered:
+        text = f"What was observed, as a patch for openapi/questions.yaml: {where}"
+        console.print(text, soft_wrap=True, highlight=False, markup=False)
+    return shown.exit_code
+
+
+def judged(target: Target, exchanges: list[Exchange], began: datetime) -> Run:
+    """What redacted exchanges say."""
+    questions = open_questions(Evidence(exchanges))
+    return Run(
+        base_url=target.base_url,
+        instruments=exchanges[0].question.instruments,
+        start=target.start,
+        end=target.end,
+        began=began,
+        version=__version__,
+        budget=target.budget,
+        exchanges=tuple(exchanges),
+        findings=(*judge(exchanges), *contradictions(questions)),
+        questions=tuple(questions),
+    )
+
+
+def write(folder: Path, shown: Run, result: Run, redactor: Redactor) -> None:
+    """Write all reports, or none.
+
+    Args:
+        folder: Is made if it is not there.
+        shown: With what is accepted.
+        result: Without.
+        redactor: Looks for what it has replaced.
+    """
+    verdicts = {finding.name: str(finding.verdict) for finding in result.findings}
+    texts = {name: render(shown) for name, render in REPORTS.items()}
+    texts["cassette.json"] = dumps(result, verdicts)
+    texts["questions.patch"] = patch(shown.questions, shown.began.date(), shown.base_url)
+    blank = "".join(render(_nothing_of(shown)) for render in REPORTS.values())
+    blank += QUESTIONS_FILE.read_text(encoding="utf-8")
+    for text in texts.values():
+        redactor.check(text, blank)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in texts.items():
+            beside = folder / f".{name}.part"
+            beside.write_text(text, encoding="utf-8")
+            beside.replace(folder / name)
+    except OSError as error:
+        raise ConfigurationError(f"--report-dir {folder}: {error.strerror}") from error
+
+
+def _nothing_of(run: Run) -> Run:
+    """The same with nothing of an answer in it."""
+    return replace(
+        run,
+        exchanges=(),
+        findings=tuple(judge([])),
+        questions=tuple(open_questions(Evidence([]))),
+    )
 
 
 if __name__ == "__main__":

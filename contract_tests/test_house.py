@@ -133,6 +133,19 @@ def test_the_sdk_needs_nothing_but_httpx_and_attrs() -> None:
     assert not {name for name in foreign if not name.startswith(("_", "__"))}
 
 
+PROGRAMS = ("demo", "live", "standin.__main__", "spec_diff.__main__")
+
+
+def test_the_programs_of_the_extra_contract_need_nothing_of_the_extra_dev() -> None:
+    """``make demo`` and ``make contract-live`` install the smaller one only."""
+    loaded = run(
+        f"import sys; {'; '.join(f'import contract_tests.{name}' for name in PROGRAMS)};"
+        "print(*{name.partition('.')[0] for name in sys.modules})"
+    ).split()
+
+    assert not {"hypothesis", "pytest", "respx", "schemathesis", "trustme"} & set(loaded)
+
+
 def test_the_command_tells_its_version() -> None:
     """As ``mycirrus`` and as ``python -m cirrus_ext``."""
     command = Path(sys.executable).with_name("mycirrus")

@@ -1,19 +1,27 @@
 """The probe's verdict on each promise is the right one, and an outage is never a broken promise."""
 
+import dataclasses
 import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, get_args
 
 import httpx
 import pytest
 
-from .harness.checks import judge
-from .harness.probe import WRONG_KEY, Exchange, Probe, plan
-from .harness.verdicts import Finding, Verdict, exit_code
+from .clock import FakeClock
+from .harness import probe as asked
+from .harness.checks import PROMISES, Evidence, judge
+from .harness.exchange import WRONG_KEY, Exchange, middle_of
+from .harness.probe import BUDGET, THOROUGH, Probe
+from .harness.questions import LOOKS, Observed, contradictions, open_questions
+from .harness.served import difference_of
+from .harness.verdicts import Finding, Judgement, Verdict, exit_code
 from .standin.adapters import Standin
-from .standin.fleet import fleet
+from .standin.faults import FAULTS
+from .standin.fleet import Entry, fleet
+from .standin.mutants import by_name
 from .standin.rules import DEMO_KEY, KEY_WITHOUT_SCOPE, Switches, World
 
 END = datetime(2026, 1, 1, tzinfo=UTC)
@@ -21,38 +29,41 @@ START = END - timedelta(days=365)
 WORLD = World(entries=fleet(END))
 SERIALS = ["QT123456", "QT234567"]
 
-SCHEMA = "A good question is answered with items that fit the spec"
-WINDOW = "Every item lies inside the range asked for"
-OVER_LONG = "A range of more than a year is refused"
-REVERSED = "A range whose end is before its start is refused"
-NAIVE = "A time that does not say its zone is refused"
-NO_KEY = "Without a key there is a 401"
-BAD_KEY = "With a wrong key there is a 401"
 
-
-def probe(transport: httpx.BaseTransport, **options: Any) -> Probe:
-    """A probe that does not wait."""
-    return Probe(
+def exchanges_of(transport: httpx.BaseTransport, **options: Any) -> list[Exchange]:
+    """What a probe that does not wait has seen."""
+    serials = options.pop("instruments", SERIALS)
+    start, end = options.pop("start", START), options.pop("end", END)
+    prober = Probe(
         "http://127.0.0.1/v1",
         options.pop("api_key", DEMO_KEY),
         transport=transport,
-        sleep=lambda seconds: None,
+        sleep=options.pop("sleep", lambda seconds: None),
         **options,
     )
+    return prober.ask(serials, start, end)
+
+
+def judged(exchanges: list[Exchange]) -> dict[str, Finding]:
+    """The findings, by name, contradicted assumptions included."""
+    found = [*judge(exchanges), *contradictions(open_questions(Evidence(exchanges)))]
+    return {finding.name: finding for finding in found}
 
 
 def findings(transport: httpx.BaseTransport, **options: Any) -> dict[str, Finding]:
-    """The findings of a run, by promise."""
-    serials = options.pop("instruments", SERIALS)
-    exchanges = probe(transport, **options).ask(plan(serials, START, END))
-    return {finding.promise: finding for finding in judge(exchanges)}
+    """The findings of a run, by name."""
+    return judged(exchanges_of(transport, **options))
 
 
 def verdicts(transport: httpx.BaseTransport, **options: Any) -> dict[str, str]:
-    """The verdicts of a run, by promise."""
-    return {
-        promise: str(finding.verdict) for promise, finding in findings(transport, **options).items()
-    }
+    """The verdicts of a run, by name."""
+    return {name: str(one.verdict) for name, one in findings(transport, **options).items()}
+
+
+def observed(transport: httpx.BaseTransport, **options: Any) -> dict[str, Observed]:
+    """What a run says to open questions."""
+    questions = open_questions(Evidence(exchanges_of(transport, **options)))
+    return {one.name: one.observed for one in questions if one.observed is not None}
 
 
 Change = Callable[[httpx.Request, httpx.Response], httpx.Response]
@@ -65,14 +76,16 @@ def changed(change: Change, world: World = WORLD) -> httpx.MockTransport:
 
 
 def test_every_promise_holds_for_the_stand_in() -> None:
-    """Exit code 0, in six requests."""
+    """Exit code 0, in nine requests and two through the SDK."""
     standin = Standin(WORLD)
-    result = findings(standin.transport())
+    exchanges = exchanges_of(standin.transport())
+    result = judged(exchanges)
 
     assert {finding.verdict for finding in result.values()} == {Verdict.HOLDS}
-    assert set(result) == {SCHEMA, WINDOW, OVER_LONG, REVERSED, NAIVE, NO_KEY, BAD_KEY}
+    assert list(result) == [promise.name for promise in PROMISES]
     assert exit_code(result.values()) == 0
-    assert len(standin.requests) == 6
+    assert sum(not exchange.question.sdk for exchange in exchanges) == BUDGET == 9
+    assert len(standin.requests) == 11
 
 
 def with_items(body: Callable[[list[Any]], Any]) -> Change:
@@ -87,85 +100,152 @@ def with_items(body: Callable[[list[Any]], Any]) -> Change:
     return change
 
 
+def kind_of(request: httpx.Request) -> str:
+    """Which question a request is."""
+    parameters = request.url.params
+    if parameters["start"] < "2024-12-31":
+        return "over-long"
+    if parameters["start"] == "2026-01-01T00:00:00Z":
+        return "reversed"
+    if not parameters["start"].endswith("Z"):
+        return "naive"
+    if request.headers.get("X-Api-Key") != DEMO_KEY:
+        return "key"
+    if parameters["end"] != "2026-01-01T00:00:00Z":
+        return "first half"
+    return "good"
+
+
 def with_status(name: str, status: int, **options: Any) -> Change:
-    """Change the answer to one question: good, over-long, reversed, naive, or key; or to all."""
+    """Change the answer to one kind of question, or to all."""
 
     def change(request: httpx.Request, response: httpx.Response) -> httpx.Response:
-        parameters = request.url.params
-        kind = "good"
-        if parameters["start"] < "2025":
-            kind = "over-long"
-        elif parameters["start"] == "2026-01-01T00:00:00Z":
-            kind = "reversed"
-        elif parameters["start"] == "2025-01-01T00:00:00":
-            kind = "naive"
-        elif request.headers.get("X-Api-Key") != DEMO_KEY:
-            kind = "key"
-        return httpx.Response(status, **options) if name in {kind, "all"} else response
+        if name in {kind_of(request), "all"}:
+            return httpx.Response(status, **options)
+        return response
 
     return change
 
 
 REFUSED = {"error": "Any", "description": "Any."}
-WRONG = {
-    "a wrapped list": (with_items(lambda items: {"items": items}), {SCHEMA: "broken"}),
-    "no time": (with_items(lambda items: [{"user": "U", "message": "M"}]), {SCHEMA: "broken"}),
+WRONG: dict[str, tuple[Change, dict[str, str]]] = {
+    "a wrapped list": (with_items(lambda items: {"items": items}), {"items-fit": "broken"}),
+    "no time": (
+        with_items(lambda items: [{"user": "U", "message": "M"}]),
+        {"items-fit": "broken"},
+    ),
     "a naive time": (
         with_items(lambda items: [item | {"time": item["time"].rstrip("Z")} for item in items]),
-        {SCHEMA: "broken"},
+        {"items-fit": "broken"},
     ),
     "a null user": (
         with_items(lambda items: [item | {"user": None} for item in items]),
-        {SCHEMA: "drift", WINDOW: "holds"},
+        {"items-fit": "drift", "items-inside": "holds", "sdk-agrees": "holds"},
     ),
     "a new field": (
         with_items(lambda items: [item | {"level": 93.7} for item in items]),
-        {SCHEMA: "drift"},
+        {"items-fit": "drift", "sdk-agrees": "holds"},
     ),
     "an item outside": (
         with_items(lambda items: [*items, items[0] | {"time": "2020-01-01T00:00:00Z"}]),
-        {SCHEMA: "holds", WINDOW: "broken"},
+        {"items-fit": "holds", "items-inside": "broken"},
     ),
-    "html for a 200": (with_status("good", 200, html="<p>Hello</p>"), {SCHEMA: "broken"}),
-    "an undocumented status": (with_status("good", 204), {SCHEMA: "broken", WINDOW: "undecided"}),
-    "a redirect": (with_status("good", 302), {SCHEMA: "broken", OVER_LONG: "undecided"}),
+    "html for a 200": (
+        with_status("good", 200, html="<p>Hello</p>"),
+        {"items-fit": "broken", "same-twice": "undecided"},
+    ),
+    "an undocumented status": (
+        with_status("good", 204),
+        {"items-fit": "broken", "items-inside": "undecided"},
+    ),
+    "a redirect": (
+        with_status("good", 302),
+        {"items-fit": "broken", "over-long-refused": "undecided"},
+    ),
     "an item after the end": (
         with_items(lambda items: [*items, items[0] | {"time": "2026-01-01T00:00:00.001Z"}]),
-        {SCHEMA: "holds", WINDOW: "broken"},
+        {"items-fit": "holds", "items-inside": "broken"},
     ),
     "items without times": (
         with_items(lambda items: [item | {"time": 5} for item in items]),
-        {SCHEMA: "broken", WINDOW: "undecided"},
+        {"items-fit": "broken", "items-inside": "undecided", "in-order": "undecided"},
     ),
-    "reversed is answered": (with_status("reversed", 200, json=[]), {REVERSED: "broken"}),
-    "reversed is a 404": (with_status("reversed", 404, json=REFUSED), {REVERSED: "drift"}),
-    "naive is answered": (with_status("naive", 200, json=[]), {NAIVE: "broken"}),
-    "over-long is text": (with_status("over-long", 400, text="no"), {OVER_LONG: "broken"}),
-    "over-long is a 403": (with_status("over-long", 403, json=REFUSED), {OVER_LONG: "drift"}),
-    "over-long is a 408": (with_status("over-long", 408, text="slow"), {OVER_LONG: "undecided"}),
-    "over-long is a redirect": (with_status("over-long", 302), {OVER_LONG: "broken"}),
+    "half a range is not there": (
+        with_status("first half", 404, json=REFUSED),
+        {"items-fit": "broken", "halves-add-up": "undecided"},
+    ),
+    "half a range may not be seen": (
+        with_status("first half", 403, json={"error": "AccessDenied", "description": "No."}),
+        {"items-fit": "undecided", "halves-add-up": "undecided"},
+    ),
+    "half a range has one item more": (
+        lambda request, response: (
+            httpx.Response(200, json=[*response.json(), *response.json()[:1]])
+            if kind_of(request) == "first half"
+            else response
+        ),
+        {"halves-add-up": "broken", "instruments-add-up": "holds", "no-doubles": "drift"},
+    ),
+    "half a range is empty": (
+        with_status("first half", 200, json=[]),
+        {"halves-add-up": "broken", "instruments-add-up": "holds", "same-twice": "holds"},
+    ),
+    "reversed is answered": (
+        with_status("reversed", 200, json=[]),
+        {"reversed-refused": "broken"},
+    ),
+    "reversed is a 404": (
+        with_status("reversed", 404, json=REFUSED),
+        {"reversed-refused": "drift"},
+    ),
+    "naive is answered": (with_status("naive", 200, json=[]), {"naive-refused": "broken"}),
+    "over-long is text": (
+        with_status("over-long", 400, text="no"),
+        {"over-long-refused": "broken"},
+    ),
+    "over-long is a 403": (
+        with_status("over-long", 403, json=REFUSED),
+        {"over-long-refused": "drift"},
+    ),
+    "over-long is a 408": (
+        with_status("over-long", 408, text="slow"),
+        {"over-long-refused": "undecided"},
+    ),
+    "over-long is a redirect": (with_status("over-long", 302), {"over-long-refused": "broken"}),
     "all is a 400": (
         with_status("all", 400, json=REFUSED),
-        {SCHEMA: "undecided", OVER_LONG: "undecided", NO_KEY: "undecided"},
+        {"items-fit": "undecided", "over-long-refused": "undecided", "no-key-refused": "undecided"},
     ),
     "all is a 404": (
         with_status("all", 404, html="no"),
-        {SCHEMA: "undecided", OVER_LONG: "undecided", NO_KEY: "undecided"},
+        {"items-fit": "undecided", "over-long-refused": "undecided", "no-key-refused": "undecided"},
     ),
-    "no key is a 429": (with_status("key", 429, html="no"), {NO_KEY: "broken"}),
-    "no key is a 504": (with_status("key", 504, html="no"), {NO_KEY: "undecided"}),
-    "over-long is answered": (with_status("over-long", 200, json=[]), {OVER_LONG: "broken"}),
-    "over-long is a 422": (with_status("over-long", 422, json=REFUSED), {OVER_LONG: "drift"}),
-    "over-long is a 500": (with_status("over-long", 500, json=REFUSED), {OVER_LONG: "broken"}),
-    "over-long is a 503": (with_status("over-long", 503, html="no"), {OVER_LONG: "undecided"}),
+    "no key is a 429": (with_status("key", 429, html="no"), {"no-key-refused": "broken"}),
+    "no key is a 504": (with_status("key", 504, html="no"), {"no-key-refused": "undecided"}),
+    "over-long is answered": (
+        with_status("over-long", 200, json=[]),
+        {"over-long-refused": "broken"},
+    ),
+    "over-long is a 422": (
+        with_status("over-long", 422, json=REFUSED),
+        {"over-long-refused": "drift"},
+    ),
+    "over-long is a 500": (
+        with_status("over-long", 500, json=REFUSED),
+        {"over-long-refused": "broken"},
+    ),
+    "over-long is a 503": (
+        with_status("over-long", 503, html="no"),
+        {"over-long-refused": "undecided"},
+    ),
     "no key is let in": (
         with_status("key", 200, json=[]),
-        {NO_KEY: "broken", BAD_KEY: "broken"},
+        {"no-key-refused": "broken", "wrong-key-refused": "broken"},
     ),
-    "no key is a 403": (with_status("key", 403, json=REFUSED), {NO_KEY: "drift"}),
-    "no key is another code": (with_status("key", 401, json=REFUSED), {NO_KEY: "drift"}),
-    "no key is text": (with_status("key", 401, text="no"), {NO_KEY: "broken"}),
-    "no key is a 500": (with_status("key", 500, html="no"), {NO_KEY: "undecided"}),
+    "no key is a 403": (with_status("key", 403, json=REFUSED), {"no-key-refused": "drift"}),
+    "no key is another code": (with_status("key", 401, json=REFUSED), {"no-key-refused": "drift"}),
+    "no key is text": (with_status("key", 401, text="no"), {"no-key-refused": "broken"}),
+    "no key is a 500": (with_status("key", 500, html="no"), {"no-key-refused": "undecided"}),
 }
 
 
@@ -174,7 +254,147 @@ def test_a_wrong_answer_gets_its_verdict(change: Change, expected: dict[str, str
     """Broken against the spec, drift against what we assume."""
     result = verdicts(changed(change))
 
-    assert {promise: result[promise] for promise in expected} == expected
+    assert {name: result[name] for name in expected} == expected
+
+
+MUTANTS: dict[str, dict[str, str]] = {
+    "ten items at most": {"instruments-add-up": "broken"},
+    "first instrument only": {"instruments-add-up": "broken", "halves-add-up": "holds"},
+    "one less every second time": {"same-twice": "broken"},
+    "other order every second time": {"same-twice": "broken", "in-order": "drift"},
+    "all items twice": {"no-doubles": "drift", "halves-add-up": "holds"},
+    "slow": {"in-good-time": "drift"},
+    "at most a month": {"items-fit": "broken", "halves-add-up": "undecided"},
+    "always empty": {"items-fit": "undecided", "halves-add-up": "undecided"},
+    "Retry-After in words": {"items-fit": "broken"},
+}
+
+
+@pytest.mark.parametrize(("name", "expected"), MUTANTS.items())
+def test_a_wrong_behaviour_gets_its_verdict(name: str, expected: dict[str, str]) -> None:
+    """What several answers show together: two that disagree are broken, order is drift at most."""
+    clock = FakeClock()
+    standin = Standin(WORLD, mutant=by_name(name), sleep=clock.sleep)
+    result = verdicts(standin.transport(), monotonic=lambda: clock.seconds)
+
+    assert {name: result[name] for name in expected} == expected
+
+
+def test_an_sdk_that_returns_something_else_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is the one promise that is ours."""
+    monkeypatch.setattr(asked, "difference_of", lambda items, body: difference_of(items[1:], body))
+    result = findings(Standin(WORLD).transport())
+
+    assert result["sdk-agrees"].verdict == Verdict.BROKEN
+    assert "fault of the SDK" in result["sdk-agrees"].judgement.advice
+
+
+ALTERNATIVES: list[tuple[dict[str, Any], str, str, dict[str, str]]] = [
+    ({"start_inclusive": False}, "start-inclusive", "no", {"start-inclusive": "drift"}),
+    ({"end_inclusive": False}, "end-inclusive", "no", {"end-inclusive": "drift"}),
+    ({"year": "365 days"}, "year", "365 days", {"year": "drift"}),
+    ({"year": "366 days"}, "year", "366 days, or more", {"year": "drift"}),
+    (
+        {"over_long_status": 422},
+        "over-long-status",
+        "422, error code RangeTooLong",
+        {"over-long-refused": "drift"},
+    ),
+    (
+        {"reversed_status": 404},
+        "reversed-status",
+        "404, error code InvalidRange",
+        {"reversed-refused": "drift"},
+    ),
+    (
+        {"invalid_status": 422},
+        "invalid-status",
+        "422, error code MissingParam",
+        {"invalid-status": "drift", "naive-refused": "drift"},
+    ),
+    ({"naive": "utc"}, "naive-times", "taken", {"naive-refused": "broken"}),
+    (
+        {"offsets": "none"},
+        "offsets",
+        "+00:00 is refused with 400, error code InvalidParam",
+        {"offsets": "drift"},
+    ),
+    ({"offsets": "any"}, "offsets", "+00:00 is", {}),
+    ({"comma_arrays": True}, "comma-arrays", "yes", {"comma-arrays": "drift"}),
+    (
+        {"unknown_instrument": "403"},
+        "unknown-instrument",
+        "403, error code AccessDenied",
+        {"unknown-instrument": "drift"},
+    ),
+    (
+        {"unknown_instrument": "404"},
+        "unknown-instrument",
+        "404, error code NotFound",
+        {"unknown-instrument": "drift"},
+    ),
+    (
+        {"order": "newest first"},
+        "order",
+        "newest first, over all instruments",
+        {"in-order": "drift"},
+    ),
+    (
+        {"order": "by instrument"},
+        "order",
+        "by instrument, then by time",
+        {"in-order": "drift"},
+    ),
+    (
+        {"names_instrument": True},
+        "instrument-named",
+        "yes, in instrument",
+        {"items-fit": "drift"},
+    ),
+    ({"fraction_digits": 0}, "fraction-digits", "0", {}),
+    ({"fraction_digits": 7}, "fraction-digits", "7", {}),
+]
+
+
+@pytest.mark.parametrize(
+    ("switch", "name", "answer", "expected"), ALTERNATIVES, ids=lambda value: str(value)[:40]
+)
+def test_under_every_switch_the_question_is_answered_and_no_more_is_wrong(
+    switch: dict[str, Any], name: str, answer: str, expected: dict[str, str]
+) -> None:
+    """What is not as assumed is drift, and every other promise holds."""
+    world = replace(WORLD, switches=Switches(**switch))
+    transport = Standin(world).transport()
+    says = observed(transport, budget=THOROUGH)
+    result = verdicts(transport, budget=THOROUGH)
+
+    assert says[name].answer == answer
+    assert {other: verdict for other, verdict in result.items() if verdict != "holds"} == expected
+
+
+def test_every_alternative_of_every_switch_is_tried() -> None:
+    """The list above is whole; of the numbers one other is enough."""
+    tried = {(name, value) for switch, *_ in ALTERNATIVES for name, value in switch.items()}
+    for field in dataclasses.fields(Switches):
+        others: set[Any] = set(get_args(field.type)) - {field.default, int, type(None)}
+        if field.type is bool:
+            others = {not field.default}
+        assert {(field.name, other) for other in others} <= tried, field.name
+        assert any(name == field.name for name, _ in tried)
+
+
+def test_with_budget_15_every_question_that_can_be_asked_is_answered() -> None:
+    """A 429 is not provoked; by default six questions stay open."""
+    transport = Standin(WORLD).transport()
+    thorough, usual = observed(transport, budget=THOROUGH), observed(transport)
+
+    assert set(LOOKS) - set(thorough) == {"retry-after"}
+    assert set(thorough) - set(usual) == {
+        *("year", "offsets", "comma-arrays", "unknown-instrument", "invalid-status"),
+    }
+    assert all(answer.agrees for answer in thorough.values())
+    assert thorough["year"].answer == "the same day of the next year"
+    assert exit_code(findings(transport, budget=THOROUGH).values()) == 0
 
 
 def failing(error: Exception) -> httpx.MockTransport:
@@ -198,12 +418,43 @@ OUTAGES = {
 
 @pytest.mark.parametrize("transport", OUTAGES.values(), ids=list(OUTAGES))
 def test_an_outage_is_undecided_and_says_what_to_do(transport: httpx.BaseTransport) -> None:
-    """Exit code 3, never 1."""
+    """Exit code 3, never 1; how fast it fails says nothing."""
     result = findings(transport)
+    result.pop("in-good-time")
 
     assert {finding.verdict for finding in result.values()} == {Verdict.UNDECIDED}
-    assert all(finding.advice for finding in result.values())
+    assert all(finding.judgement.advice for finding in result.values())
     assert exit_code(result.values()) == 3
+
+
+def test_nobody_is_asked_for_long_who_does_not_answer() -> None:
+    """Each silence costs half a minute: two in a row are enough."""
+    assert len(exchanges_of(OUTAGES["silent"])) == 2
+
+
+PASSING = ["429", "429-wait-1", "429-wait-1h", "502-html", "503-html", "520-html"]
+
+
+@pytest.mark.parametrize("position", range(1, 12))
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_at_any_question_is_judged_for_what_it_is(fault: str, position: int) -> None:
+    """What may pass is undecided; what breaks the page itself is broken, and wins."""
+    standin = Standin(WORLD, script={position: fault})
+    exchanges = exchanges_of(standin.transport())
+    result = judged(exchanges)
+    name = exchanges[position - 1].question.name
+    bad = {finding.name for finding in result.values() if finding.verdict == Verdict.BROKEN}
+
+    if fault in PASSING:
+        assert exit_code(result.values()) == 3
+    elif fault in {"429-html", "200-html", "200-truncated"}:
+        assert bad
+    elif fault in {"401", "403", "500-html"} and name in asked.__dict__.values():
+        assert not bad or name in {asked.OVER_LONG_RANGE, asked.REVERSED, asked.NAIVE}
+    else:
+        assert bad
+    if fault.startswith("429"):
+        assert len(exchanges) == position
 
 
 @pytest.mark.parametrize(
@@ -213,9 +464,9 @@ def test_a_key_that_will_not_do_is_undecided_and_says_what_to_do(key: str, advic
     """What needs no good key is decided all the same."""
     result = findings(Standin(WORLD).transport(), api_key=key)
 
-    assert result[SCHEMA].verdict == Verdict.UNDECIDED
-    assert advice in result[SCHEMA].advice
-    assert result[NO_KEY].verdict == Verdict.HOLDS
+    assert result["items-fit"].verdict == Verdict.UNDECIDED
+    assert advice in result["items-fit"].judgement.advice
+    assert result["no-key-refused"].verdict == Verdict.HOLDS
     assert exit_code(result.values()) == 3
 
 
@@ -234,35 +485,99 @@ def test_a_refusal_that_breaks_the_page_itself_wins_over_undecided(
     """An outage is excused, a 401 in plain text is not."""
     result = findings(changed(with_status("good", status, **body)))
 
-    assert result[SCHEMA].verdict == expected
+    assert result["items-fit"].verdict == expected
     assert exit_code(result.values()) == 1
 
 
-def test_an_empty_answer_is_never_a_kept_promise() -> None:
-    """Nothing to look at is undecided."""
-    result = verdicts(Standin(WORLD).transport(), instruments=["QT000000"])
+def world_of(*times: str) -> World:
+    """The first instrument with entries at some times, the second with one beside each."""
+    entries = [
+        Entry(serial, time, "Site operator", f"Checked, {serial[-1]}.{number}")
+        for number, time in enumerate(times)
+        for serial in SERIALS
+    ]
+    return replace(WORLD, entries=tuple(entries))
 
-    assert (result[SCHEMA], result[WINDOW]) == ("undecided", "undecided")
+
+def test_an_empty_range_is_left_for_an_earlier_one_within_the_budget() -> None:
+    """It looks at up to three ranges before, and what is then not asked does not count."""
+    standin = Standin(world_of("2023-03-01T12:00:00Z", "2023-06-01T12:00:00Z"))
+    exchanges = exchanges_of(standin.transport())
+    result = judged(exchanges)
+    names = [exchange.question.name for exchange in exchanges]
+
+    assert names[:3] == [asked.WHOLE, asked.earlier(1), asked.earlier(2)]
+    assert sum(not exchange.question.sdk for exchange in exchanges) == 9
+    assert result["items-fit"].verdict == result["halves-add-up"].verdict == Verdict.HOLDS
+    assert result["wrong-key-refused"].verdict == Verdict.NOT_ASKED
+    assert exit_code(result.values()) == 0
+
+
+def test_an_answer_that_is_always_empty_is_never_a_kept_promise() -> None:
+    """Nothing to look at is undecided, and the refusals are judged all the same."""
+    result = verdicts(Standin(WORLD).transport(), instruments=["QT000000", "QT000001"])
+
+    assert {result[name] for name in ("items-fit", "items-inside", "same-twice")} == {"undecided"}
+    assert {result[name] for name in ("halves-add-up", "instruments-add-up")} == {"undecided"}
+    assert result["over-long-refused"] == "holds"
+
+
+def test_a_sum_of_nothing_is_undecided() -> None:
+    """The second instrument has no entries: that it adds up shows nothing."""
+    result = findings(Standin(WORLD).transport(), instruments=["QT123456", "QT000000"])
+
+    assert result["instruments-add-up"].verdict == Verdict.UNDECIDED
+    assert "have entries" in result["instruments-add-up"].judgement.advice
+    assert result["halves-add-up"].verdict == Verdict.HOLDS
+
+
+def test_one_instrument_is_enough_for_all_but_one_promise() -> None:
+    """There is nothing to add it to: that is not asked, and does not count."""
+    standin = Standin(WORLD)
+    result = findings(standin.transport(), instruments=["QT123456"])
+    others = {finding.verdict for name, finding in result.items() if name != "instruments-add-up"}
+
+    assert result["instruments-add-up"].verdict == Verdict.NOT_ASKED
+    assert others == {Verdict.HOLDS}
+    assert len(standin.requests) == 10  # one through the SDK
+
+
+def test_three_instruments_add_up_too() -> None:
+    """The first beside the others."""
+    result = verdicts(Standin(WORLD).transport(), instruments=[*SERIALS, "QT567890"])
+
+    assert set(result.values()) == {"holds"}
 
 
 def test_the_first_429_is_the_last_request() -> None:
     """And what could not be asked is undecided."""
-    standin = Standin(WORLD, script={2: "429"})
+    standin = Standin(WORLD, script={7: "429"})
     result = findings(standin.transport())
 
-    assert len(standin.requests) == 2
-    assert result[SCHEMA].verdict == Verdict.HOLDS
-    assert result[BAD_KEY].verdict == Verdict.UNDECIDED
+    assert len(standin.requests) == 7
+    assert result["items-fit"].verdict == Verdict.HOLDS
+    assert result["wrong-key-refused"].verdict == Verdict.UNDECIDED
     assert exit_code(result.values()) == 3
+
+
+@pytest.mark.parametrize("position", [1, 2, 3, 6])
+def test_after_a_429_nothing_more_is_sent(position: int) -> None:
+    """Neither by the probe nor through the SDK, which retries nothing here."""
+    standin = Standin(WORLD, script={position: "429-wait-1"})
+    exchanges_of(standin.transport())
+
+    assert len(standin.requests) == position
 
 
 def test_what_the_budget_does_not_reach_is_not_asked_and_does_not_count() -> None:
     """Exit code 3 is for evidence that was sought and not had."""
     standin = Standin(WORLD)
-    result = findings(standin.transport(), budget=2)
+    exchanges = exchanges_of(standin.transport(), budget=2)
+    result = judged(exchanges)
 
-    assert len(standin.requests) == 2
-    assert result[NO_KEY].verdict == result[BAD_KEY].verdict == Verdict.NOT_ASKED
+    assert [exchange.question.sdk for exchange in exchanges] == [False, True, True, False]
+    assert result["no-key-refused"].verdict == Verdict.NOT_ASKED
+    assert result["halves-add-up"].verdict == Verdict.NOT_ASKED
     assert exit_code(result.values()) == 0
 
 
@@ -275,54 +590,43 @@ def test_the_probe_waits_between_requests_follows_no_redirect_and_only_gets() ->
         seen.append(f"{request.method} {request.url.path}")
         return httpx.Response(302, headers={"location": "http://127.0.0.1/elsewhere"})
 
-    asker = replace(probe(httpx.MockTransport(redirect)), sleep=waits.append, interval=1.5)
-    asker.ask(plan(SERIALS, START, END))
+    exchanges_of(httpx.MockTransport(redirect), sleep=waits.append, interval=1.5)
+    standin = Standin(WORLD)
+    exchanges_of(standin.transport(), sleep=waits.append, interval=1.5)
 
-    assert waits == [1.5] * 5
+    assert waits == [1.5] * (len(seen) - 1 + len(standin.requests) - 1)
     assert set(seen) == {"GET /v1/data/calibrations/log"}
-
-
-def test_no_finding_holds_a_serial_a_user_a_message_or_the_key() -> None:
-    """Whatever the server says."""
-    world = replace(WORLD, switches=Switches(names_instrument=True))
-    private = {entry.user for entry in WORLD.entries} | {entry.message for entry in WORLD.entries}
-    for change in (
-        with_items(lambda items: [item | {"time": item["user"]} for item in items]),
-        with_items(lambda items: [item | {"user": [item["user"]]} for item in items]),
-        with_status("good", 401, json={"error": DEMO_KEY, "description": "QT123456"}),
-        with_status("good", 200, text="[]", headers={"content-type": f"text/{DEMO_KEY}"}),
-    ):
-        shown = repr(findings(changed(change, world)))
-        assert not any(word in shown for word in {DEMO_KEY, *SERIALS, *private})
-    assert DEMO_KEY not in repr(probe(Standin().transport()))
+    assert {request.method for request in standin.requests} == {"GET"}
 
 
 def test_a_deep_or_broken_body_does_not_stop_the_probe() -> None:
     """It is one more wrong answer."""
-    for content in (b"[" * 100_000, b"\xff", json.dumps([5, None]).encode(), b"[1e999]"):
+    for content in (b"[" * 100_000, b"\xff", json.dumps([5, None]).encode(), b"[1e999]", b"[NaN]"):
         transport = changed(
             with_status("good", 200, content=content, headers={"content-type": "application/json"})
         )
-        assert verdicts(transport)[SCHEMA] == "broken"
+        assert verdicts(transport)["items-fit"] == "broken"
 
 
 def test_exit_codes_add_up() -> None:
     """Broken or drift first, then undecided, then all is well."""
 
     def code(*words: str) -> int:
-        return exit_code(Finding("promise", Verdict(word), "because") for word in words)
+        return exit_code(
+            Finding("name", "promise", Judgement(Verdict(word), "because")) for word in words
+        )
 
-    assert code("holds", "not asked") == 0
+    assert code("holds", "not asked", "accepted") == 0
     assert code("holds", "drift") == code("undecided", "broken") == 1
     assert code("holds", "undecided", "not asked") == 3
 
 
 def test_an_exchange_that_failed_says_how_without_an_address() -> None:
     """The kind of the error is enough."""
-    (exchange, *_) = probe(OUTAGES["unreachable"]).ask(plan(SERIALS, START, END))
+    (exchange, *_) = exchanges_of(OUTAGES["unreachable"])
 
-    assert isinstance(exchange, Exchange)
     assert exchange.failure == "ConnectError"
+    assert DEMO_KEY not in repr(exchange)
 
 
 def test_each_question_goes_with_its_key_and_with_no_session_of_another() -> None:
@@ -335,10 +639,45 @@ def test_each_question_goes_with_its_key_and_with_no_session_of_another() -> Non
         cookies.append(request.headers.get("Cookie"))
         return httpx.Response(200, json=[], headers={"set-cookie": "session=1; Path=/"})
 
-    questions = plan(SERIALS, START, END)
-    probe(httpx.MockTransport(respond)).ask(questions)
+    exchanges = exchanges_of(httpx.MockTransport(respond))
 
     expected = {"right": DEMO_KEY, "none": None, "wrong": WRONG_KEY}
-    assert keys == [expected[question.key] for question in questions]
+    assert keys == [expected[exchange.question.key] for exchange in exchanges]
     assert set(keys) == set(expected.values())
     assert set(cookies) == {None}
+
+
+def items_at(*times: str) -> list[dict[str, Any]]:
+    """Items with these times of 2025."""
+    return [{"time": f"2025-{time}Z"} for time in times]
+
+
+@pytest.mark.parametrize(
+    ("items", "cut"),
+    [
+        (
+            items_at("01-05T00:00:00.000", "06-01T08:00:00.250", "06-03T00:00:00.000"),
+            "2025-06-01T08:00:00.250000+00:00",
+        ),
+        (
+            items_at("02-01T00:00:00", "06-01T00:00:00", "08-01T00:00:00", "10-01T00:00:00"),
+            "2025-07-01T12:00:00+00:00",
+        ),
+        (items_at("06-01T08:00:00.250"), "2025-07-02T12:00:00+00:00"),
+        ([{"time": "yesterday"}, {}], "2025-07-02T12:00:00+00:00"),
+        ([], "2025-07-02T12:00:00+00:00"),
+    ],
+    ids=["at an item", "between two whose digits may be cut off", "one item", "unreadable", "none"],
+)
+def test_a_range_is_cut_where_most_is_to_be_seen(items: list[dict[str, Any]], cut: str) -> None:
+    """At an item with neighbours if its time can be asked for, else between items."""
+    assert middle_of(items, START, END).isoformat() == cut
+
+
+def test_digits_that_were_cut_off_make_no_item_stand_outside() -> None:
+    """12:00:00 may be 12:00:00.9, and is not before 12:00:00.5."""
+    world = replace(WORLD, switches=Switches(fraction_digits=0))
+    start = datetime(2025, 1, 13, 8, 36, 11, 500_000, tzinfo=UTC)
+    result = verdicts(Standin(world).transport(), start=start)
+
+    assert result["items-inside"] == "holds"

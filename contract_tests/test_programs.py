@@ -9,16 +9,20 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
 
 from . import live
-from .contract import PAGE, ROOT
+from .contract import PAGE, QUESTIONS_FILE, ROOT, load_yaml
+from .harness.report import junit
 from .standin import __main__ as standin_program
-from .standin.adapters import Standin, serve
-from .standin.rules import DEMO_KEY
+from .standin.adapters import Standin, demo_world, serve
+from .standin.rules import DEMO_KEY, Switches
 
 # Wide enough that no table breaks a line.
 WIDE = {"COLUMNS": "200", "PYTHONUNBUFFERED": "1"}
@@ -87,7 +91,7 @@ def test_the_demo_shows_retries_records_and_verdicts() -> None:
         r"QT123456 +2022-06-07 11:18 +Quantum Demo +Installed and working", done.stdout
     )
     assert re.search(r"QT234567 +2021-", done.stdout)
-    assert len(re.findall(r"  holds  ", done.stdout)) == 7
+    assert len(re.findall(r"  holds  ", done.stdout)) == 14
     assert time.monotonic() - began < 15
     base_url = re.search(r"http://\S+", done.stdout)
     assert base_url is not None
@@ -163,7 +167,7 @@ def test_the_contract_check_of_the_stand_in_holds() -> None:
     done = run("contract_tests.live", "--standin")
 
     assert (done.returncode, done.stderr) == (0, "")
-    assert len(re.findall(r"  holds  ", done.stdout)) == 7
+    assert len(re.findall(r"  holds  ", done.stdout)) == 14
 
 
 def test_the_live_check_asks_the_server_it_is_given() -> None:
@@ -180,8 +184,103 @@ def test_the_live_check_asks_the_server_it_is_given() -> None:
         )
 
     assert (done.returncode, done.stderr) == (0, "")
-    assert len(standin.requests) == 6
+    assert len(standin.requests) == 11
     assert not any(word in done.stdout for word in (DEMO_KEY, "QT123456"))
+
+
+def asking(monkeypatch: pytest.MonkeyPatch, base_url: str) -> None:
+    """Set the environment as CI does."""
+    monkeypatch.setenv("MYCIRRUS_BASE_URL", base_url)
+    monkeypatch.setenv("MYCIRRUS_API_KEY", DEMO_KEY)
+    monkeypatch.setenv("MYCIRRUS_INSTRUMENTS", "QT123456,QT234567")
+
+
+REPORT_FILES = {"report.md", "report.html", "junit.xml", "cassette.json", "questions.patch"}
+
+
+def test_the_reports_are_written_whole_and_without_anything_secret(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Into a folder that is made for them; nobody's serial, user, message or key is in them."""
+    folder = tmp_path / "not" / "there"
+    standin = Standin()
+    with serve(standin) as base_url:
+        asking(monkeypatch, base_url)
+        assert live.main(["--interval", "0", "--report-dir", str(folder)]) == 0
+
+    private = {entry.user for entry in standin.world.entries}
+    private |= {entry.message for entry in standin.world.entries}
+    texts = {path.name: path.read_text("utf-8") for path in folder.iterdir()}
+    assert set(texts) == REPORT_FILES
+    for name, text in texts.items():
+        secrets = {DEMO_KEY, "QT123456", "QT234567", *private}
+        assert not [secret for secret in secrets if secret in text], name
+    assert str(folder / "questions.patch") in capsys.readouterr().out.replace("\n", "")
+
+
+def test_what_was_observed_can_be_applied_to_the_file_of_questions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The patch is whole; and says so when the answers are not the API's own."""
+    with serve(Standin()) as base_url:
+        asking(monkeypatch, base_url)
+        words = ["--interval", "0", "--budget", "15", "--report-dir", str(tmp_path)]
+        assert live.main(words) == 0
+    (tmp_path / "openapi").mkdir()
+    copy = tmp_path / "openapi" / QUESTIONS_FILE.name
+    copy.write_bytes(QUESTIONS_FILE.read_bytes())
+    patch = (tmp_path / "questions.patch").read_text("utf-8")
+    subprocess.run(
+        ["git", "apply", "--unsafe-paths", "questions.patch"],  # noqa: S607 - whose it is
+        cwd=tmp_path,
+        env=os.environ | {"GIT_CEILING_DIRECTORIES": str(tmp_path.parent)},
+        check=True,
+        timeout=60,
+    )
+    questions = load_yaml(copy)["questions"]
+    seen = {one["id"]: one["observed"]["answer"] for one in questions if one["observed"]}
+
+    assert patch.startswith(f"Not the API's own answers, but those of {base_url}")
+    assert len(seen) == len(questions) - 1
+    assert seen["end-inclusive"] == "yes"
+    assert questions[0]["observed"]["date"] == str(datetime.now(UTC).date())
+
+
+def test_a_report_in_which_something_secret_is_left_is_not_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """None of them is; exit code 3, because the check itself has failed."""
+    leaky = {"report.md": lambda run: f"a key: {DEMO_KEY}", "junit.xml": junit}
+    monkeypatch.setattr(live, "REPORTS", leaky)
+    with serve(Standin()) as base_url:
+        asking(monkeypatch, base_url)
+        exit_code = live.main(["--interval", "0", "--report-dir", str(tmp_path / "reports")])
+
+    assert exit_code == 3
+    assert not (tmp_path / "reports").exists()
+    assert capsys.readouterr().err == (
+        "contract: the key is left in what was to be written; nothing was written\n"
+    )
+
+
+def test_drift_that_is_accepted_by_name_does_not_fail_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With the marks as the report shows them."""
+    world = replace(demo_world(), switches=Switches(order="newest first"))
+    path = tmp_path / "accepted.yaml"
+    with serve(Standin(world)) as base_url:
+        asking(monkeypatch, base_url)
+        assert live.main(["--interval", "0"]) == 1
+        printed = capsys.readouterr().out
+        marks = re.search(r"^Marks of in-order, for --accept: (.*)$", printed, re.MULTILINE)
+        assert marks is not None
+        path.write_text(
+            f"- {{promise: in-order, marks: [{marks[1]}], reason: asked, expires: 2999-12-31}}"
+        )
+        monkeypatch.setenv("COLUMNS", "300")
+        assert live.main(["--interval", "0", "--accept", str(path)]) == 0
+    assert "accepted until 2999-12-31: asked" in " ".join(capsys.readouterr().out.split())
 
 
 def test_the_stand_in_is_reached_around_a_proxy_of_the_environment() -> None:
@@ -278,6 +377,11 @@ BAD_USAGE = {
         ["--instruments", "A"],
         {"MYCIRRUS_API_KEY": "k", "HTTPS_PROXY": "foo://127.0.0.1:1"},
         "variables of the environment",
+    ),
+    "accepted": (
+        ["--instruments", "A", "--accept", "/nowhere/accepted.yaml"],
+        {"MYCIRRUS_API_KEY": "k"},
+        "/nowhere/accepted.yaml cannot be read",
     ),
     "too many serials": (
         ["--instruments", ",".join(f"QT{n:06}" for n in range(9000))],

@@ -14,23 +14,44 @@ class Verdict(StrEnum):
     BROKEN = "broken"  # against the spec
     UNDECIDED = "undecided"  # evidence was sought and not had
     NOT_ASKED = "not asked"  # no budget was left for it
+    ACCEPTED = "accepted"  # drift that somebody has looked at
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What the answers say.
+
+    Attributes:
+        verdict: Whether the promise is kept.
+        because: What was seen, without serials, users, messages or the key.
+        advice: What to do about it; empty if nothing.
+        marks: What exactly is not as assumed, each by a name that stays the same from run to run.
+    """
+
+    verdict: Verdict
+    because: str
+    advice: str = ""
+    marks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Finding:
-    """The verdict on one promise.
+    """The judgement on one promise.
 
     Attributes:
+        name: Short, for files and commands: ``items-fit``.
         promise: What the API promises, as a sentence.
-        verdict: Whether it does.
-        because: What was seen, without serials, users, messages or the key.
-        advice: What to do about it; empty if nothing.
+        judgement: Whether it does.
     """
 
+    name: str
     promise: str
-    verdict: Verdict
-    because: str
-    advice: str = ""
+    judgement: Judgement
+
+    @property
+    def verdict(self) -> Verdict:
+        """Whether the promise is kept."""
+        return self.judgement.verdict
 
 
 def exit_code(findings: Iterable[Finding]) -> Literal[0, 1, 3]:

@@ -1,0 +1,248 @@
+"""Takes what is secret or personal out of a run, before anything is judged, shown or written.
+
+Serial numbers, users, messages and whatever else a server may have put into a body become
+stand-ins of the same shape: a letter for a letter, a digit for a digit, the same one for the same
+text throughout a run. So sums still add up and wrong shapes stay wrong. The key is never in an
+answer that is kept, not even where the server echoes it.
+"""
+
+import html
+import json
+import math
+import random
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+from urllib.parse import quote
+
+from contract_tests.contract import tolerant
+from contract_tests.messages import Reply
+
+from .checks import KNOWN_TYPES
+from .exchange import UNKNOWN_SERIAL, Exchange
+from .report import in_markdown, plain
+
+# What a top-level object may call its parts; any other name there could be a datum itself.
+PARTS = {
+    *("count", "data", "entries", "items", "log", "next", "page", "records", "result", "results"),
+    *("total", "value", "values", "error", "description", "code", "status", "title", "detail"),
+}
+FIELDS = {"time", "user", "message", "error", "description"}
+FIELD_NAME = re.compile(r"[A-Za-z_]{1,40}")
+ERROR_CODE = re.compile(r"[A-Za-z]{1,40}")
+LIKE_A_TIME = re.compile(
+    r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d([.,]\d{1,12})?)?)?(Z|z|[+-]\d\d:?\d\d)?", re.ASCII
+)
+CONTENT_TYPE = re.compile(r"[a-z]+/[a-z+.-]+(; ?charset=\"?[a-z0-9-]{1,12}\"?)?", re.IGNORECASE)
+RETRY_AFTER = re.compile(r"\d{1,9}|[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} [\d:]{8} GMT", re.ASCII)
+
+
+class LeakError(RuntimeError):
+    """Something secret is left in what was to be written. Nothing was written."""
+
+
+class Redactor:
+    """Replaces what must not be shown, the same text always by the same.
+
+    Args:
+        api_key: The key; it is nowhere in what comes out.
+        exchanges: All of a run, as they came: nothing of theirs is used as a stand-in.
+    """
+
+    def __init__(self, api_key: str, exchanges: Iterable[Exchange]) -> None:
+        exchanges = list(exchanges)
+        self._api_key = api_key
+        self._chance = random.SystemRandom()
+        self._stand_ins: dict[str, str] = {}
+        self._numbers: dict[str, Any] = {}
+        self.serials = {
+            serial
+            for exchange in exchanges
+            for serial in exchange.question.instruments
+            if serial != UNKNOWN_SERIAL
+        }
+        self.secrets = {api_key, *self.serials}
+        for exchange in exchanges:
+            if exchange.reply is not None:
+                self.secrets.update(_texts(exchange.reply.json))
+                if isinstance(exchange.reply.json, dict):
+                    self.secrets.update(set(exchange.reply.json) - PARTS)
+
+    def __repr__(self) -> str:
+        return f"<Redactor of {len(self.secrets)} texts>"
+
+    def exchange(self, exchange: Exchange) -> Exchange:
+        """The same with stand-ins."""
+        question = replace(
+            exchange.question, instruments=self.instruments(exchange.question.instruments)
+        )
+        reply = None if exchange.reply is None else self._reply(exchange.reply)
+        return replace(exchange, question=question, reply=reply)
+
+    def instruments(self, serials: Iterable[str]) -> tuple[str, ...]:
+        """Serial numbers as they are shown."""
+        return tuple(one if one == UNKNOWN_SERIAL else self.text(one) for one in serials)
+
+    def text(self, text: str) -> str:
+        """The stand-in of a text."""
+        if text and text not in self._stand_ins:
+            self._stand_ins[text] = self._new(text)
+        return self._stand_ins.get(text, "")
+
+    def _new(self, text: str) -> str:
+        taken = {*self._stand_ins.values(), *self.secrets}
+        shape = text if any(map(str.isalnum, text)) else "x" * len(text)
+        for attempt in range(10_000):
+            longer = shape + "x" * (attempt // 100)  # short texts run out of stand-ins
+            candidate = "".join(map(self._other, longer))
+            if candidate not in taken and self._api_key not in candidate:
+                return candidate
+        raise LeakError("there is no stand-in for a text of an answer")
+
+    def _other(self, letter: str) -> str:
+        if letter.isdecimal():
+            return self._chance.choice("0123456789")
+        if letter.isalpha():
+            alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+            return self._chance.choice(alphabet if letter.isupper() else alphabet.lower())
+        return letter if letter.isascii() and letter.isprintable() else "x"
+
+    def _reply(self, reply: Reply) -> Reply:
+        headers = dict(_headers(reply.headers))
+        if not reply.body:
+            return Reply(reply.status, headers, b"")
+        if reply.is_json:
+            try:
+                body = self._whole(reply)
+            except RecursionError:
+                pass
+            else:
+                return Reply(reply.status, headers, json.dumps(body, ensure_ascii=False).encode())
+        text = f"{len(reply.body)} bytes that are not JSON"
+        return Reply(reply.status, headers, text.encode())
+
+    def _whole(self, reply: Reply) -> Any:
+        body = reply.json
+        if isinstance(body, dict):
+            return {
+                name if name in PARTS else self.text(name): self._part(name, value, reply.status)
+                for name, value in body.items()
+            }
+        return self._value("", body)
+
+    def _part(self, name: str, value: Any, status: int) -> Any:
+        if isinstance(value, str) and status != 200 and value not in {self._api_key, *self.serials}:
+            if name == "error" and ERROR_CODE.fullmatch(value):
+                return value
+            if name == "description" and value in _documented():
+                return value
+        return self._value(name, value)
+
+    def _value(self, name: str, value: Any) -> Any:
+        if isinstance(value, list):
+            return [self._value(name, one) for one in value]
+        if isinstance(value, dict):
+            return {self._field(key): self._value(key, one) for key, one in value.items()}
+        if isinstance(value, str):
+            may_stay = name in {"", "time"} and LIKE_A_TIME.fullmatch(value)
+            return value if may_stay else self.text(value)
+        if isinstance(value, bool) or value is None or name == "time":
+            return value
+        return self._number(value)
+
+    def _field(self, name: str) -> str:
+        """The name of a field, unless it is a datum elsewhere: then it may be one here."""
+        if name in FIELDS or (FIELD_NAME.fullmatch(name) and name not in self.secrets):
+            return name
+        return self.text(name)
+
+    def _number(self, value: float) -> Any:
+        text = repr(value)
+        if text not in self._numbers:
+            self._numbers[text] = self._new_number(text)
+        return self._numbers[text]
+
+    def _new_number(self, text: str) -> Any:
+        """A number of as many digits; JSON has no infinity to fall into."""
+        for _ in range(100):
+            digits = re.sub(r"[0-9]", lambda _: self._chance.choice("123456789"), text)
+            number = json.loads(digits)
+            if digits != text and math.isfinite(number):
+                return number
+        return type(json.loads(text))(1)
+
+    def check(self, text: str, blank: str = "") -> None:
+        """Refuse to let a text go in which something secret is left.
+
+        Args:
+            text: What is to be written.
+            blank: The same with nothing of an answer in it: a user or message that is in there too
+                says nothing.
+
+        Raises:
+            LeakError: Something is left. The message does not say what.
+        """
+        for secret in self.secrets:
+            is_key = secret == self._api_key
+            if not is_key and not _is_telling(secret):
+                continue
+            exempt = "" if is_key or secret in self.serials else blank
+            if any(form in text and form not in exempt for form in _forms(secret)):
+                kind = "the key" if is_key else "a text of the API's answers"
+                raise LeakError(f"{kind} is left in what was to be written; nothing was written")
+
+
+def _documented() -> set[str]:
+    return {tolerant().example(status)["description"] for status in (401, 403, 429)}
+
+
+def _headers(headers: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    content_type = headers.get("content-type")
+    if content_type is not None:
+        known = CONTENT_TYPE.fullmatch(content_type) and (
+            content_type.partition(";")[0].strip().lower() in {*KNOWN_TYPES, "application/json"}
+        )
+        yield "content-type", content_type if known else "application/x-other"
+    retry_after = headers.get("retry-after")
+    if retry_after is not None:
+        yield "retry-after", retry_after if RETRY_AFTER.fullmatch(retry_after) else "other"
+
+
+def _texts(value: Any, name: str = "") -> Iterator[str]:
+    """Every text of a body that is a datum: values, and names that are none of a field."""
+    if isinstance(value, str):
+        if value and not (name in {"", "time"} and LIKE_A_TIME.fullmatch(value)):
+            yield value
+    elif isinstance(value, list):
+        for one in value:
+            yield from _texts(one, name)
+    elif isinstance(value, dict):
+        for key, one in value.items():
+            if not FIELD_NAME.fullmatch(key):
+                yield key
+            if key == "error" and isinstance(one, str) and ERROR_CODE.fullmatch(one):
+                continue
+            if key == "description" and one in _documented():
+                continue
+            yield from _texts(one, key)
+
+
+def _is_telling(text: str) -> bool:
+    """Whether finding a text somewhere says anything: "ok" is everywhere."""
+    return len(text) >= 8 or (len(text) >= 5 and not text.isalpha())
+
+
+def _forms(text: str) -> set[str]:
+    """A text as the formats write it."""
+    return {
+        text,
+        html.escape(text),
+        html.escape(text, quote=False),
+        json.dumps(text)[1:-1],
+        json.dumps(text, ensure_ascii=False)[1:-1],
+        quote(text),
+        plain(text),
+        html.escape(plain(text)),
+        in_markdown(text),
+    }

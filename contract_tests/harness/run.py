@@ -1,0 +1,86 @@
+"""One run of the probe, as the reports show it."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from .exchange import Exchange
+from .questions import OpenQuestion
+from .verdicts import Finding, Verdict, exit_code
+
+
+@dataclass(frozen=True)
+class Run:
+    """What was asked, what came back, and what it means. Holds nothing secret: see ``redaction``.
+
+    Attributes:
+        base_url: The server.
+        instruments: Stand-ins of the serial numbers, of the same shape.
+        start: Of the chosen range, in UTC.
+        end: Of the chosen range, in UTC.
+        began: When the run began, in UTC.
+        version: Of this project.
+        budget: The most requests of the probe's own.
+        exchanges: Every request, in order.
+        findings: A verdict for each promise.
+        questions: What is open, and what was seen of it.
+    """
+
+    base_url: str
+    instruments: tuple[str, ...]
+    start: datetime
+    end: datetime
+    began: datetime
+    version: str
+    budget: int
+    exchanges: tuple[Exchange, ...]
+    findings: tuple[Finding, ...]
+    questions: tuple[OpenQuestion, ...]
+
+    @property
+    def exit_code(self) -> int:
+        """0, 1 or 3, as the program exits."""
+        return exit_code(self.findings)
+
+    @property
+    def counts(self) -> dict[Verdict, int]:
+        """How many findings have each verdict, in the order of `Verdict`; those with none too."""
+        counted = Counter(finding.verdict for finding in self.findings)
+        return {verdict: counted[verdict] for verdict in Verdict}
+
+    @property
+    def advice(self) -> list[str]:
+        """What to do, each thing once."""
+        return list(
+            dict.fromkeys(
+                finding.judgement.advice for finding in self.findings if finding.judgement.advice
+            )
+        )
+
+    @property
+    def answered(self) -> list[OpenQuestion]:
+        """The open questions of which something was seen."""
+        return [question for question in self.questions if question.observed is not None]
+
+    @property
+    def seconds(self) -> float:
+        """How long it took in all."""
+        return max((one.began + one.seconds for one in self.exchanges), default=0.0)
+
+
+def in_words(findings: Iterable[Finding]) -> str:
+    """The result in one sentence: verdicts are named only where they are counted."""
+    counted = Counter(finding.verdict for finding in findings)
+    if set(counted) == {Verdict.HOLDS}:
+        return f"All {counted[Verdict.HOLDS]} promises hold."
+    order = (
+        Verdict.BROKEN,
+        Verdict.DRIFT,
+        Verdict.UNDECIDED,
+        Verdict.ACCEPTED,
+        Verdict.HOLDS,
+        Verdict.NOT_ASKED,
+    )
+    parts = [f"{counted[verdict]} {verdict}" for verdict in order if counted[verdict]]
+    return f"Of {counted.total()} promises: {', '.join(parts) or 'none'}."

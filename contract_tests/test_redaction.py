@@ -1,0 +1,256 @@
+"""What is secret or personal leaves a run before anybody sees it, and its shape stays."""
+
+import json
+import re
+from collections import Counter
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from .harness.cassette import dumps
+from .harness.checks import judge
+from .harness.exchange import Exchange, Question
+from .harness.probe import THOROUGH
+from .harness.redaction import LeakError, Redactor
+from .live import Target, judged
+from .messages import Reply, json_reply
+from .standin.adapters import Standin
+from .standin.mutants import MUTANTS
+from .standin.rules import DEMO_KEY, Switches
+from .test_probe import END, SERIALS, START, WORLD, exchanges_of
+
+KEY = "canary-key-0123456789"
+USER, MESSAGE = "Quantum Demo", "Installed and working, says J. O'Brien <job@example.org>"
+ITEM = {"time": "2025-06-07T11:18:42.814Z", "user": USER, "message": MESSAGE}
+QUESTION = Question("whole range", ("QT123456",), START, END)
+
+
+def redacted(*exchanges: Exchange) -> list[Exchange]:
+    """All of a run without its secrets."""
+    redactor = Redactor(KEY, exchanges)
+    return [redactor.exchange(exchange) for exchange in exchanges]
+
+
+def body_of(body: Any, status: int = 200) -> Any:
+    """A body without its secrets."""
+    (exchange,) = redacted(Exchange(QUESTION, json_reply(status, body)))
+    assert exchange.reply is not None
+    return exchange.reply.json
+
+
+def shape(text: str) -> str:
+    """A for a capital, a for a small letter, 9 for a digit; the rest as it is."""
+    return re.sub(r"[A-Z]", "A", re.sub(r"[a-z]", "a", re.sub(r"[0-9]", "9", text)))
+
+
+def test_a_stand_in_has_the_shape_of_what_it_stands_for() -> None:
+    """Serial, user, message: letter for letter, digit for digit; the time stays."""
+    (exchange,) = redacted(Exchange(QUESTION, json_reply(200, [ITEM])))
+    assert exchange.reply is not None
+    (item,) = exchange.reply.json
+
+    assert item["time"] == ITEM["time"]
+    for name in ("user", "message"):
+        assert item[name] != ITEM[name]
+        assert shape(item[name]) == shape(ITEM[name])
+    (serial,) = exchange.question.instruments
+    assert shape(serial) == "AA999999"
+    assert serial != "QT123456"
+
+
+def test_the_same_text_has_the_same_stand_in_and_another_has_another() -> None:
+    """In all answers of a run, so that sums still add up; in another run it has another."""
+    one, other = (
+        Exchange(QUESTION, json_reply(200, [ITEM])),
+        Exchange(QUESTION, json_reply(200, [ITEM, ITEM | {"user": "Quantum Dem0"}])),
+    )
+    (first,), (second, third) = (
+        exchange.reply.json for exchange in redacted(one, other) if exchange.reply
+    )
+
+    assert first == second
+    assert third["message"] == second["message"]
+    assert third["user"] != second["user"]
+    assert redacted(one) != redacted(one)
+
+
+def test_short_texts_run_out_of_stand_ins_and_stay_different() -> None:
+    """There are 26 letters; the 27th user gets two."""
+    users = [chr(code) for code in range(ord("a"), ord("z") + 1)] + ["ä", "ö", "-", "+"]
+    items = body_of([ITEM | {"user": user} for user in users])
+    names = [item["user"] for item in items]
+
+    assert len(set(names)) == len(users)
+    assert not set(names) & set(users)
+
+
+WRONG_SHAPES: dict[str, tuple[Any, int]] = {
+    "wrapped": ({"items": [ITEM]}, 200),
+    "by serial": ({"QT123456": [ITEM]}, 200),
+    "by user": ({USER: [ITEM]}, 200),
+    "by a user like a field": ({"QuantumDemo": [ITEM | {"user": "QuantumDemo"}]}, 200),
+    "user is an object": ([ITEM | {"user": {"name": USER, "id": 4711}}], 200),
+    "user in the time": ([ITEM | {"time": USER}], 200),
+    "names its instrument": ([ITEM | {"instrument": "QT123456"}], 200),
+    "a list of texts": ([USER, MESSAGE], 200),
+    "a text": (MESSAGE, 200),
+    "key in the description": ({"error": "Bad", "description": f"{KEY} for QT123456"}, 400),
+    "key as the code": ({"error": KEY, "description": "No."}, 401),
+    "serial as the code": ({"error": "QT123456", "description": USER}, 403),
+    "extra parts": ({"error": "Bad", "user": USER, "trace": [MESSAGE]}, 400),
+}
+
+
+@pytest.mark.parametrize(("body", "status"), WRONG_SHAPES.values(), ids=list(WRONG_SHAPES))
+def test_nothing_is_left_wherever_a_server_puts_it(body: Any, status: int) -> None:
+    """Values, names of fields, codes, descriptions; and it is still as wrong as it was."""
+    exchange = Exchange(QUESTION, json_reply(status, body))
+    (clean,) = redacted(exchange)
+    text = clean.reply.body.decode() if clean.reply else ""
+
+    for secret in (KEY, "QT123456", USER, MESSAGE, "QuantumDemo", "O'Brien", "4711"):
+        assert secret not in text
+    assert [one.verdict for one in judge([clean])] == [one.verdict for one in judge([exchange])]
+
+
+def test_what_tells_the_contract_stays() -> None:
+    """Times, nulls, types, names of fields, documented texts and codes, numbers of digits."""
+    items = [{"time": "2025-06-07T11:18:42.8140000Z", "user": None, "level": 93.7, "ok": True}]
+    (item,) = body_of(items)
+
+    assert item["time"] == items[0]["time"]
+    assert (item["user"], item["ok"]) == (None, True)
+    assert isinstance(item["level"], float)
+    assert item["level"] != 93.7
+    refused = {
+        "error": "TokenExpired",
+        "description": "Your access token is invalid or has expired. Try refreshing the token.",
+    }
+    assert body_of(refused, 401) == refused
+
+
+def test_headers_and_bodies_that_are_no_json_keep_only_their_kind() -> None:
+    """A page or a header can hold anything."""
+    reply = Reply(
+        401,
+        {
+            "content-type": "text/html; charset=utf-8",
+            "set-cookie": f"session={KEY}",
+            "retry-after": f"in a minute, {USER}",
+            "location": "https://example.invalid/QT123456",
+        },
+        f"<p>{USER} {KEY}</p>".encode(),
+    )
+    odd = replace(reply, headers={"content-type": f"text/{KEY}"}, body=b"")
+    clean, other = redacted(Exchange(QUESTION, reply), Exchange(QUESTION, odd))
+
+    assert clean.reply == Reply(
+        401,
+        {"content-type": "text/html; charset=utf-8", "retry-after": "other"},
+        b"41 bytes that are not JSON",
+    )
+    assert other.reply == Reply(401, {"content-type": "application/x-other"}, b"")
+
+
+ANY = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3)
+    ),
+    max_leaves=12,
+)
+# Nobody's words, and of a form that can stand anywhere without being part of something else.
+SECRET = st.from_regex(r"\A[A-Z][a-z]{5,9} [0-9]{4}[qxz]\Z")
+
+
+@settings(max_examples=settings().max_examples // 4)
+@given(body=ANY, secrets=st.lists(SECRET, min_size=3, max_size=3, unique=True), data=st.data())
+def test_planted_secrets_are_nowhere(body: Any, secrets: list[str], data: st.DataObject) -> None:
+    """In whatever a server may answer, wherever in it they are; shape and verdicts stay."""
+    serial, user, message = secrets
+    planted = json.dumps(body)
+    for secret in secrets:
+        place = data.draw(st.sampled_from(["value", "name", "item"]))
+        inner = json.loads(planted)
+        planted = json.dumps(
+            {
+                "value": [inner, secret],
+                "name": {secret: inner},
+                "item": [inner, ITEM | {"user": secret}],
+            }[place]
+        )
+    question = replace(QUESTION, instruments=(serial,))
+    exchange = Exchange(
+        question, Reply(200, {"content-type": "application/json"}, planted.encode())
+    )
+    (clean,) = redacted(exchange)
+    shown = repr(clean) + repr(judge([clean]))
+
+    assert not [secret for secret in (*secrets, user, message, KEY) if secret in shown]
+    assert Counter(one.verdict for one in judge([clean])) == Counter(
+        one.verdict for one in judge([exchange])
+    )
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+def test_the_verdicts_are_those_of_what_came(mutant: Any) -> None:
+    """Whatever is wrong with an answer is as wrong without its secrets."""
+    exchanges = exchanges_of(Standin(WORLD, mutant=mutant, sleep=lambda seconds: None).transport())
+    redactor = Redactor(DEMO_KEY, exchanges)
+    clean = [redactor.exchange(exchange) for exchange in exchanges]
+
+    assert [(one.name, one.verdict) for one in judge(clean)] == [
+        (one.name, one.verdict) for one in judge(exchanges)
+    ]
+
+
+def test_a_whole_run_holds_no_serial_no_user_no_message_and_no_key() -> None:
+    """With everything that the probe can ask, and a server that names instruments."""
+    world = replace(WORLD, switches=Switches(names_instrument=True))
+    exchanges = exchanges_of(Standin(world).transport(), budget=THOROUGH)
+    redactor = Redactor(DEMO_KEY, exchanges)
+    clean = [redactor.exchange(exchange) for exchange in exchanges]
+    target = Target("http://127.0.0.1/v1", None, SERIALS, START, END)  # type: ignore[arg-type]
+    run = judged(target, clean, END)
+    text = dumps(run, {}) + repr(run)
+
+    private = {entry.user for entry in WORLD.entries} | {entry.message for entry in WORLD.entries}
+    assert not [word for word in {DEMO_KEY, *SERIALS, *private} if word in text]
+    assert DEMO_KEY not in repr(redactor)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"<td>{KEY}</td>",
+        "QT123456",
+        "Quantum Demo",
+        "says J. O&#x27;Brien &lt;job@example.org&gt;",
+        "says J. O'Brien &lt;job@example.org&gt;",
+        json.dumps({"key": KEY}),
+    ],
+)
+def test_a_text_in_which_something_is_left_is_not_let_go(text: str) -> None:
+    """In any of the forms that a format may give it; the error does not say what."""
+    redactor = Redactor(
+        KEY, [Exchange(QUESTION, json_reply(200, [ITEM | {"message": MESSAGE[23:]}]))]
+    )
+
+    with pytest.raises(LeakError) as caught:
+        redactor.check(f"before {text} after")
+    assert not [word for word in (KEY, "QT123456", USER) if word in str(caught.value)]
+    redactor.check("before after")
+
+
+def test_a_word_that_the_report_has_of_its_own_is_no_leak() -> None:
+    """A user may be called as a heading is: it says nothing that it is there."""
+    exchange = Exchange(QUESTION, json_reply(200, [ITEM | {"user": "Calibration log"}]))
+    redactor = Redactor(KEY, [exchange])
+
+    redactor.check("Calibration log of an instrument", blank="Calibration log")
+    redactor.check("ok", blank="")
+    with pytest.raises(LeakError):
+        redactor.check("Calibration log", blank="something else")
