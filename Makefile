@@ -115,6 +115,10 @@ replay: $(DEV) ## Play a recorded contract check again, offline (CASSETTE=path)
 fuzz: $(DEV) ## Let schemathesis ask the stand-in what it likes, with a fresh seed
 	@$(RUN) -m contract_tests.fuzzing $(ARGS)
 
+.PHONY: mutants
+mutants: $(DEV) ## Break the stand-in in every way that has a name: do the checks notice?
+	@$(RUN) -m contract_tests.mutants $(ARGS)
+
 .PHONY: scorecard
 scorecard: $(DEV) ## Show what the SDK does about each fault
 	@$(RUN) -m contract_tests.scorecard
