@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, get_args
@@ -430,6 +430,22 @@ def test_an_outage_is_undecided_and_says_what_to_do(transport: httpx.BaseTranspo
 def test_nobody_is_asked_for_long_who_does_not_answer() -> None:
     """Each silence costs half a minute: two in a row are enough."""
     assert len(exchanges_of(OUTAGES["silent"])) == 2
+
+
+def test_a_body_that_never_ends_is_given_up() -> None:
+    """A byte now and then keeps every other timeout quiet."""
+    clock = FakeClock()
+
+    def dripping() -> Iterator[bytes]:
+        while True:
+            clock.sleep(10)
+            yield b" "
+
+    transport = httpx.MockTransport(lambda request: httpx.Response(200, content=dripping()))
+    exchanges = exchanges_of(transport, monotonic=lambda: clock.seconds)
+
+    assert [exchange.failure for exchange in exchanges] == ["no answer in time"] * 2
+    assert clock.seconds == 2 * (asked.LONGEST + 10)
 
 
 PASSING = ["429", "429-wait-1", "429-wait-1h", "502-html", "503-html", "520-html"]

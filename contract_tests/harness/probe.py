@@ -29,6 +29,7 @@ from .exchange import UNKNOWN_SERIAL, WRONG_KEY, Exchange, Question, middle_of
 from .served import difference_of
 
 TIMEOUT = 30.0  # seconds an attempt may wait for data
+LONGEST = 120.0  # seconds a body may take
 BUDGET = 9  # requests of its own
 THOROUGH = 15  # with this budget it asks all that it can ask
 # Longer than every reading of "1 year", and not by much: 367 days.
@@ -217,16 +218,27 @@ class _Interview:
         self.own.cookies.clear()  # a session that a good key began is no key
         key = {"right": self.probe.api_key, "none": None, "wrong": WRONG_KEY}[question.key]
         try:
-            response = self.own.get(
+            with self.own.stream(
+                "GET",
                 self.probe.base_url + PATH,
                 params=question.parameters,
                 headers={} if key is None else {"X-Api-Key": key},
-            )
+            ) as response:
+                body = self._read(response)
         except httpx.InvalidURL as error:
             raise InvalidRequestError(f"no URL can be made of this question: {error}") from error
         except httpx.RequestError as error:
             return Exchange(question, failure=in_words(error))
-        return Exchange(question, Reply.of(response))
+        return Exchange(question, Reply(response.status_code, dict(response.headers), body))
+
+    def _read(self, response: httpx.Response) -> bytes:
+        """Read a body, but not for ever: a byte now and then would keep us here."""
+        began, body = self.probe.monotonic(), bytearray()
+        for chunk in response.iter_bytes():
+            body += chunk
+            if self.probe.monotonic() - began > LONGEST:
+                raise httpx.ReadTimeout(f"no whole answer in {LONGEST:.0f} s")
+        return bytes(body)
 
     def _through_the_sdk(self, question: Question) -> Exchange:
         responses: list[httpx.Response] = []
