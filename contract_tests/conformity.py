@@ -5,11 +5,13 @@ Pure functions, for the mocks of the tests, the answers of the stand-in and thos
 
 import re
 from email.utils import parsedate_to_datetime
+from urllib.parse import urlsplit
 
 from .contract import PATH, Contract, Problem, strict
 from .messages import Reply, Request
-from .times import instant, moment_of
+from .times import TIME, instant, moment_of
 
+_CHARSET = re.compile(r"charset=\"?([^\s;\"]+)", re.IGNORECASE)
 _DELTA_SECONDS = re.compile(r"[0-9]+")  # RFC 9110, 10.2.3
 
 
@@ -33,7 +35,7 @@ def _header_problems(reply: Reply, contract: Contract) -> list[Problem]:
     known = contract.operation["responses"][str(reply.status)]["content"]
     if reply.media_type not in known:
         problems.append(Problem("content-type", f"is not {' or '.join(known)}"))
-    charset = re.search(r"charset=\"?([^\s;\"]+)", reply.headers.get("content-type", ""))
+    charset = _CHARSET.search(reply.headers.get("content-type", ""))
     if charset is not None and charset[1].lower() not in {"utf-8", "utf8"}:
         problems.append(Problem("content-type", "has another charset than UTF-8"))
     if not _is_retry_after(reply.headers.get("retry-after", "0")):
@@ -60,7 +62,7 @@ def request_problems(request: Request, contract: Contract) -> list[Problem]:
         request: What was asked.
         contract: The tolerant or the strict reading.
     """
-    if not request.path.endswith(PATH):
+    if request.path != urlsplit(contract.base_url).path + PATH:
         return [Problem("path", "is none of the contract")]
     if request.method != "GET":
         return [Problem("method", f"{request.method} is not in the contract")]
@@ -90,9 +92,14 @@ def _parameter_problems(
     if len(values) > 1:
         return ["is given more than once"]
     problems = [problem.text for problem in contract.problems(schema, values[0])]
-    if schema.get("format") == "date-time" and not values[0].endswith("Z"):
+    if schema.get("format") == "date-time" and not _is_as_shown(values[0]):
         problems.append("is not written in UTC with a Z, as on the vendor's page")
     return problems
+
+
+def _is_as_shown(text: str) -> bool:
+    match = TIME.fullmatch(text)
+    return match is not None and match["offset"] == "Z"
 
 
 def _range_problems(given: dict[str, list[str]], contract: Contract) -> list[Problem]:
@@ -107,8 +114,8 @@ def _range_problems(given: dict[str, list[str]], contract: Contract) -> list[Pro
 def exchange_problems(request: Request, reply: Reply | None) -> list[str]:
     """Say what is wrong with an exchange, taken together, in the strict reading.
 
-    A request against the contract is right where it is refused as documented or assumed: 400, and
-    401 without a key. A request that keeps it is not refused with 400.
+    A request against the contract is right where it is refused: with 400, or with 401, which comes
+    before anything else is looked at. A request that keeps it is not refused with 400.
 
     Args:
         request: What was asked.

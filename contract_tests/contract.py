@@ -26,6 +26,8 @@ PATH = "/data/calibrations/log"
 # Draft 2020-12 is the dialect of OpenAPI 3.1; of the formats we use one.
 FORMATS = FormatChecker(["date-time"])
 
+NOT_SHOWN = "(its name is not shown)"
+
 _DURATION = re.compile(r"P(?:(?P<years>\d+)Y|(?P<days>\d+)D)")
 
 
@@ -176,7 +178,7 @@ def _joined(types: Any) -> str:
 
 def _shown(name: str) -> str:
     """The name of a field, if it is one and no datum that stands in its place."""
-    return repr(name) if re.fullmatch(r"[A-Za-z_]{1,40}", name) else "(its name is not shown)"
+    return repr(name) if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,39}", name) else NOT_SHOWN
 
 
 def merge(base: Any, patch: Any) -> Any:

@@ -39,7 +39,7 @@ BAD_USAGE, UNDECIDED = 2, 3
 EARLIEST_END = datetime(1900, 1, 1, tzinfo=UTC)
 EXIT_CODES = """\
 exit codes:
-  0  every promise holds
+  0  every promise that was asked about holds
   1  a promise is broken, or drifts from what we assume, or an acceptance has expired
   2  bad usage
   3  undecided: unreachable, unauthorised, throttled, or nothing to look at
@@ -129,9 +129,10 @@ def main(arguments: list[str] | None = None) -> int:
     except LeakError as error:
         print(f"contract: {error}", file=sys.stderr)
         return UNDECIDED
-    except Exception:  # noqa: BLE001 - exit code 1 would say that the vendor broke a promise
-        traceback.print_exc()
-        print("contract: undecided, because the check itself failed", file=sys.stderr)
+    except Exception as error:  # noqa: BLE001 - 1 would say that the vendor broke a promise
+        traceback.print_tb(error.__traceback__)  # without its message, which may quote an answer
+        text = f"contract: undecided, because the check itself failed: {type(error).__name__}"
+        print(text, file=sys.stderr)
         return UNDECIDED
 
 
@@ -181,8 +182,12 @@ def _target(options: argparse.Namespace, api_key: Secret, base_url: str) -> Targ
         interval=options.interval,
         budget=options.budget,
         report_dir=options.report_dir,
-        accepted=tuple(load(options.accept)) if options.accept else (),
+        accepted=_accepted(options.accept),
     )
+
+
+def _accepted(path: Path | None) -> tuple[Acceptance, ...]:
+    return tuple(load(path, datetime.now(UTC).date())) if path else ()
 
 
 def run(console: Console, target: Target) -> int:
@@ -214,10 +219,11 @@ def run(console: Console, target: Target) -> int:
     # From here on nobody sees what has to stay secret.
     result = judged(target, [redactor.exchange(exchange) for exchange in asked], began)
     shown = replace(result, findings=tuple(apply(result.findings, target.accepted, began.date())))
+    texts = reports(shown, result, redactor)
     print_run(console, shown)
     where = "questions.patch of --report-dir DIR"
     if target.report_dir is not None:
-        write(target.report_dir, shown, result, redactor)
+        write(target.report_dir, texts)
         where = str(target.report_dir / "questions.patch")
         console.print(
             f"Reports: {target.report_dir}", soft_wrap=True, highlight=False, markup=False
@@ -245,14 +251,16 @@ def judged(target: Target, exchanges: list[Exchange], began: datetime) -> Run:
     )
 
 
-def write(folder: Path, shown: Run, result: Run, redactor: Redactor) -> None:
-    """Write all reports, or none.
+def reports(shown: Run, result: Run, redactor: Redactor) -> dict[str, str]:
+    """All that can be written, by the names of the files, after a last look for what is secret.
 
     Args:
-        folder: Is made if it is not there.
         shown: With what is accepted.
         result: Without.
         redactor: Looks for what it has replaced.
+
+    Raises:
+        LeakError: Something is left.
     """
     verdicts = {finding.name: str(finding.verdict) for finding in result.findings}
     texts = {name: render(shown) for name, render in REPORTS.items()}
@@ -262,6 +270,15 @@ def write(folder: Path, shown: Run, result: Run, redactor: Redactor) -> None:
     blank += QUESTIONS_FILE.read_text(encoding="utf-8")
     for text in texts.values():
         redactor.check(text, blank)
+    return texts
+
+
+def write(folder: Path, texts: dict[str, str]) -> None:
+    """Write all reports, each of them whole.
+
+    Raises:
+        ConfigurationError: They cannot be written there.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, text in texts.items():

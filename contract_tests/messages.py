@@ -1,6 +1,7 @@
 """A request and a reply as they are on the wire, whoever carries them."""
 
 import json
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -75,7 +76,9 @@ class Reply:
     @cached_property
     def _parsed(self) -> tuple[bool, Any]:
         try:
-            return True, json.loads(self.body.decode("utf-8"), parse_constant=_refuse)
+            return True, json.loads(
+                self.body.decode("utf-8"), parse_constant=_refuse, parse_float=_finite
+            )
         except (ValueError, RecursionError):
             return False, None
 
@@ -97,6 +100,11 @@ class Reply:
 
 def _refuse(constant: str) -> None:
     raise ValueError(constant)
+
+
+def _finite(text: str) -> float:
+    """A number of JSON, which knows no infinity: 1e400 is the greatest that there is."""
+    return max(-sys.float_info.max, min(float(text), sys.float_info.max))
 
 
 def json_reply(status: int, body: Any) -> Reply:

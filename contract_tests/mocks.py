@@ -24,6 +24,7 @@ from .messages import Reply, Request
 EXCUSES = ("off_spec", "off_spec_request")
 
 _found: list[str] = []
+_unanswered: dict[int, tuple[httpx.Request, str]] = {}
 
 
 class DishonestMockError(AssertionError):
@@ -47,7 +48,7 @@ def lies_of(request: httpx.Request, outcome: httpx.Response | Exception) -> list
     ):
         if excuse not in excuses:
             lies += problems
-        elif not str(excuses[excuse] or "").strip():
+        elif len(str(excuses[excuse]).split()) < 2:
             lies.append(f"the excuse {excuse!r} gives no reason")
         elif not problems:
             lies.append(f"the excuse {excuse!r} is not needed: {excuses[excuse]}")
@@ -58,13 +59,12 @@ def lies_of(request: httpx.Request, outcome: httpx.Response | Exception) -> list
 @contextmanager
 def collected() -> Iterator[list[str]]:
     """Take what is found in a block out of the test's account: for the tests of this guard."""
-    outer = _found[:]
+    outer = _taken()
     inner: list[str] = []
-    _found.clear()
     try:
         yield inner
     finally:
-        inner += _found
+        inner += _taken()
         _found[:] = outer
 
 
@@ -118,16 +118,36 @@ async def _aread(response: httpx.Response) -> httpx.Response:
     return _readable(response, _Spent(chunks, error))
 
 
+def _answered(request: httpx.Request, outcome: httpx.Response | Exception) -> None:
+    _unanswered.pop(id(request), None)
+    _found.extend(lies_of(request, outcome))
+
+
+def _leave_unanswered(request: httpx.Request) -> None:
+    """Remember a request that a router does not have: the next one may, or code may swallow it."""
+    text = f"{request.method} {request.url} -> no mock: the test goes on without an answer"
+    _unanswered[id(request)] = request, text
+
+
+def _taken() -> list[str]:
+    """All that was found since it was last asked."""
+    found = [*_found, *(text for _, text in _unanswered.values())]
+    _found.clear()
+    _unanswered.clear()
+    return list(dict.fromkeys(found))
+
+
 def _watched(handler: Any) -> Any:
     def handle(router: respx.Router, request: httpx.Request) -> httpx.Response:
         try:
             response: httpx.Response = handler(router, request)
         except respx.models.AllMockedAssertionError:
-            raise  # another router may have it
-        except Exception as error:
-            _found.extend(lies_of(request, error))
+            _leave_unanswered(request)
             raise
-        _found.extend(lies_of(request, _read(response)))
+        except Exception as error:
+            _answered(request, error)
+            raise
+        _answered(request, _read(response))
         return response
 
     return handle
@@ -138,11 +158,12 @@ def _awatched(handler: Any) -> Any:
         try:
             response: httpx.Response = await handler(router, request)
         except respx.models.AllMockedAssertionError:
+            _leave_unanswered(request)
             raise
         except Exception as error:
-            _found.extend(lies_of(request, error))
+            _answered(request, error)
             raise
-        _found.extend(lies_of(request, await _aread(response)))
+        _answered(request, await _aread(response))
         return response
 
     return handle
@@ -160,15 +181,15 @@ def pytest_configure() -> None:
 
 
 def _judged() -> Generator[None, object, object]:
-    _found.clear()
+    _taken()
     try:
         result = yield
     except BaseException as error:
-        for lie in _found:
+        for lie in _taken():
             error.add_note(f"off spec: {lie}")
         raise
-    if _found:
-        raise DishonestMockError("mocks off spec:\n" + "\n".join(dict.fromkeys(_found)))
+    if lies := _taken():
+        raise DishonestMockError("mocks off spec:\n" + "\n".join(lies))
     return result
 
 

@@ -59,13 +59,16 @@ def fits_the_contract(request: Request, reply: Reply, truth: Truth) -> str | Non
 
 
 def asks_for_a_key(request: Request, reply: Reply, truth: Truth) -> str | None:
-    """Without a good key there is 401, and without its scope 403."""
+    """Without a good key there is the page's 401, and without its scope the page's 403."""
     key = request.headers.get("x-api-key")
     if not _is_ours(request) or key in truth.keys:
         return None
     expected = 403 if key in truth.keys_without_scope else 401
     given = "a key that may not see it" if expected == 403 else "a bad key" if key else "no key"
-    return None if reply.status == expected else f"{given} gets {reply.status}, not {expected}"
+    if reply.status != expected:
+        return f"{given} gets {reply.status}, not {expected}"
+    documented = reply.json == strict().example(expected)
+    return None if documented else f"the body of the {expected} is not the page's"
 
 
 def takes_what_is_allowed(request: Request, reply: Reply, truth: Truth) -> str | None:

@@ -17,7 +17,7 @@ from cirrus_ext.settings import Secret
 
 from . import mocks
 from .clock import FakeClock
-from .harness.cassette import REPLAY_KEY, REPLAY_URL, Cassette, ReplayError, answers, load
+from .harness.cassette import REPLAY_KEY, REPLAY_URL, Cassette, ReplayError, answers, excuses, load
 from .harness.probe import Probe
 from .harness.report import print_run
 from .harness.run import Run
@@ -101,13 +101,20 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def differences(cassette: Cassette, run: Run) -> list[str]:
-    """Where what is found now is not what was found then."""
+    """Where what is found now, or off spec, is not what was found and named then."""
     now = {finding.name: str(finding.verdict) for finding in run.findings}
-    return [
+    verdicts = [
         f"{name}: recorded {cassette.verdicts.get(name, 'nothing')}, now {now.get(name, 'nothing')}"
         for name in {**cassette.verdicts, **now}
         if cassette.verdicts.get(name) != now.get(name)
     ]
+    named = [
+        f"{exchange.question.name}: off spec is {excuses(exchange) or 'nothing'}, "
+        f"and named {excused or 'nothing'}"
+        for exchange, excused in zip(cassette.exchanges, cassette.excuses, strict=True)
+        if excuses(exchange) != excused
+    ]
+    return verdicts + named
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 
 from .clock import FakeClock
 from .contract import PATH, tolerant
-from .fuzzing import EXAMPLES, Complaint, Run, fuzz, truth_of
+from .fuzzing import EXAMPLES, SERIALS, Complaint, Run, fuzz, truth_of
 from .messages import Reply, Request
 from .oracles import ORACLES, SLOWEST
 from .sdk_loop import ask_through_the_sdk
@@ -68,7 +68,10 @@ Question = Callable[[Asker], str | None]
 
 def ask_at_the_edges_of_the_rules(ask: Asker) -> None:
     """Requests at and beyond each rule, which schemathesis comes to by luck or never."""
-    for serials in (BOTH, BOTH[::-1], BOTH[:1], BOTH[1:], ["QT000000"], ["QT1"]):
+    for serials in (
+        *(BOTH, BOTH[::-1], BOTH[:1], BOTH[1:], ["QT000000"], ["QT1"], SERIALS, BOTH * 2),
+        *([BOTH[0], "QT000000"], ["qt123456"], ["QT123456 "]),
+    ):
         ask(instruments=serials)
     for start, end in (
         ("2022-06-07T11:18:42.814Z", "2023-06-07T11:18:42.814Z"),  # a year, from an item on
@@ -77,7 +80,11 @@ def ask_at_the_edges_of_the_rules(ask: Asker) -> None:
         ("2022-06-07T11:30:00Z", "2022-06-08T00:00:00Z"),  # from just after it on
         ("2024-02-29T00:00:00Z", "2025-03-01T00:00:00Z"),  # a year from a leap day
         ("2024-03-01T00:00:00Z", "2025-03-01T00:00:00.001Z"),  # over it by a millisecond
-        ("2023-01-01T00:00:00Z", "2024-01-02T00:00:00Z"),
+        ("2023-01-01T00:00:00Z", "2024-01-02T00:00:00Z"),  # 366 days, and no leap day in them
+        ("2022-06-01T00:00:00Z", "2023-06-03T00:00:00Z"),  # 367 days
+        ("2024-02-29T00:00:00Z", "2024-02-29T23:59:59.9999999Z"),  # a leap day, seven digits
+        ("2024-03-01t00:00:00z", "2025-03-01t00:00:00z"),
+        ("2024-03-01 00:00:00Z", "2025-03-01 00:00:00Z"),
         ("2020-01-01T00:00:00Z", "2025-01-01T00:00:00Z"),
         ("2025-03-01T00:00:00Z", "2024-03-01T00:00:00Z"),  # reversed
         ("2024-03-01T00:00:00Z", "2024-03-01T00:00:00Z"),  # of no length
@@ -96,7 +103,10 @@ def ask_at_the_edges_of_the_rules(ask: Asker) -> None:
         ask(end=nothing)
     ask(start=[START, MIDDLE])
     ask(end=[MIDDLE, END])
-    for key in (None, "", "wrong", DEMO_KEY[:-1], DEMO_KEY + "x", KEY_WITHOUT_SCOPE):
+    for key in (
+        *(None, "", "wrong", DEMO_KEY[:-1], DEMO_KEY + "x", DEMO_KEY.upper(), KEY_WITHOUT_SCOPE),
+        f"Bearer {DEMO_KEY}",
+    ):
         ask(key=key)
 
 
@@ -142,7 +152,7 @@ def has_items_to_look_at(ask: Asker) -> str | None:
 
 def takes_only_get(ask: Asker) -> str | None:
     """Other methods get 405 and are told which is allowed (RFC 9110, 15.5.6)."""
-    for method in ("POST", "PUT", "PATCH", "DELETE"):
+    for method in ("POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"):
         reply = ask(method=method)
         if reply.status != 405:
             return f"{method} gets {reply.status}, not 405"

@@ -1,5 +1,6 @@
 """Drift can be accepted by name, for a while and for a reason, and nothing else can."""
 
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import yaml
 from cirrus_ext import ConfigurationError
 
 from .clock import FakeClock
-from .contract import ROOT
+from .contract import NOT_SHOWN, ROOT
 from .harness.acceptance import Acceptance, apply, load
 from .harness.verdicts import Finding, Judgement, Verdict, exit_code
 from .standin.adapters import Standin
@@ -88,8 +89,10 @@ def test_a_second_unknown_field_is_not_accepted_with_the_first() -> None:
 def test_a_broken_promise_cannot_be_accepted() -> None:
     """Whatever the file says."""
     everything = accepted(promise="items-fit", marks=["200 $[*] has no field 'time'"])
+    expired = accepted(promise="items-fit", expires="2020-01-01")
 
     assert after("no time", everything)["items-fit"].verdict == Verdict.BROKEN
+    assert after("no time", expired)["items-fit"].verdict == Verdict.BROKEN
 
 
 @pytest.mark.parametrize("mutant", ["newest first", "no key needed", "last of two starts"])
@@ -121,6 +124,22 @@ def test_an_acceptance_that_is_not_needed_says_so() -> None:
     )
 
 
+def test_all_marks_of_a_finding_have_to_be_accepted() -> None:
+    """One of two is not enough, and a name that is not shown is none."""
+    finding = Finding("in-order", "promise", Judgement(Verdict.DRIFT, "because", "", ("a", "b")))
+    hidden = Judgement(Verdict.DRIFT, "because", "", (f"200 $[*] has a field: {NOT_SHOWN}",))
+
+    def verdict(judgement: Judgement, *marks: str) -> Verdict:
+        (result,) = apply(
+            [replace(finding, judgement=judgement)], [accepted(marks=list(marks))], TODAY
+        )
+        return result.verdict
+
+    assert verdict(finding.judgement, "a") == Verdict.DRIFT
+    assert verdict(finding.judgement, "a", "b", "c") == Verdict.ACCEPTED
+    assert verdict(hidden, *hidden.marks) == Verdict.DRIFT
+
+
 def test_an_undecided_promise_stays_undecided() -> None:
     """Drift that was not looked for was not seen."""
     result = after("429 from the first request on", accepted())
@@ -140,6 +159,9 @@ BAD: dict[str, tuple[Any, str]] = {
     "no marks": ([ENTRY | {"marks": []}], "marks must be a list of texts"),
     "marks are a text": ([ENTRY | {"marks": "newest first"}], "marks must be a list of texts"),
     "no reason": ([ENTRY | {"reason": " "}], "reason must be a text that says why"),
+    "a list for a name": ([ENTRY | {"promise": ["in-order"]}], "there is no promise ['in-order']"),
+    "another form of a day": ([ENTRY | {"expires": "20261231"}], "expires must be a day such as"),
+    "for ever": ([ENTRY | {"expires": "2999-12-31"}], "expires must be within a year from now"),
     "no day": ([ENTRY | {"expires": "next year"}], "expires must be a day such as 2027-03-31"),
     "twice": ([ENTRY, ENTRY], "more than one entry for in-order"),
 }
@@ -154,7 +176,7 @@ def test_a_file_that_is_not_as_it_has_to_be_is_refused(
     path.write_text(yaml.safe_dump(content), encoding="utf-8")
 
     with pytest.raises(ConfigurationError, match=r"accepted\.yaml") as caught:
-        load(path)
+        load(path, TODAY)
     assert says in str(caught.value)
 
 
@@ -165,12 +187,12 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
 
     for path, says in ((tmp_path / "none.yaml", "cannot be read"), (odd, "is not YAML in UTF-8")):
         with pytest.raises(ConfigurationError, match=says):
-            load(path)
+            load(path, TODAY)
 
 
 def test_the_file_of_this_repository_can_be_read() -> None:
     """Nothing is accepted yet: nobody has seen the API drift."""
-    assert load(ROOT / "contract_tests" / "accepted.yaml") == []
+    assert load(ROOT / "contract_tests" / "accepted.yaml", TODAY) == []
 
 
 def test_a_judgement_without_marks_is_not_accepted_by_mistake() -> None:

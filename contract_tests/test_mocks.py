@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import httpx
 import pytest
 import respx
 
+from . import mocks
 from .contract import PAGE, ROOT
 from .mocks import collected
 
@@ -78,7 +80,7 @@ REPLIES: dict[str, tuple[httpx.Response, str]] = {
     "media type": (httpx.Response(200, text="[]"), "content-type is not application/json"),
     "charset": (
         httpx.Response(
-            200, content=b"[]", headers={"content-type": "application/json; charset=latin-1"}
+            200, content=b"[]", headers={"content-type": "application/json; Charset=latin-1"}
         ),
         "content-type has another charset than UTF-8",
     ),
@@ -144,6 +146,10 @@ REQUESTS: dict[str, tuple[str, str]] = {
         "instruments=A&start=2023-01-01T00:00:00%2B00:00&end=2023-01-31T00:00:00Z",
         "query start is not written in UTC with a Z",
     ),
+    "small letters": (
+        "instruments=A&start=2023-01-01t00:00:00Z&end=2023-01-31T00:00:00Z",
+        "query start is not written in UTC with a Z",
+    ),
     "reversed": (
         "instruments=A&start=2023-01-31T00:00:00Z&end=2023-01-01T00:00:00Z",
         "range start is not before end",
@@ -166,14 +172,47 @@ def test_a_request_that_the_api_would_refuse_is_named(query: str, says: str) -> 
 
     assert any(f"-> 200: {says}" in lie for lie in found)
     assert lies(httpx.Response(400, json=REFUSED), query) == []
+    assert any(f"-> 403: {says}" in lie for lie in lies(documented(403), query))
+    assert any(f"-> 429: {says}" in lie for lie in lies(documented(429), query))
     assert any(says in lie for lie in lies(httpx.ConnectError("reset"), query))
 
 
 def test_another_method_another_path_and_a_missing_key_are_named() -> None:
     """There is one operation, and it needs a key."""
     assert "method POST is not" in lies(documented(200), method="POST")[0]
-    assert "path is none of" in lies(documented(200), url="https://api.mycirrus.cloud/v1/other")[0]
+    for url in (URL.replace("/v1", "/v2"), URL.replace("/v1", ""), f"{URL}/other"):
+        assert "path is none of" in lies(documented(200), url=url)[0]
     assert "X-Api-Key is missing" in lies(documented(200), headers={})[0]
+
+
+def test_a_request_that_no_mock_answers_is_named_even_if_it_is_swallowed() -> None:
+    """The code under test may catch everything; another router may have it, though."""
+    with collected() as found, respx.mock(assert_all_called=False) as router:
+        router.get("https://example.invalid/")
+        with suppress(AssertionError):
+            httpx.get(f"{URL}?{QUERY}", headers=HEADERS)
+        with respx.mock() as inner:
+            inner.get(URL).mock(return_value=documented(200))
+            httpx.get(f"{URL}?{QUERY}", headers=HEADERS)
+
+    assert found == [f"GET {URL}?{QUERY} -> no mock: the test goes on without an answer"]
+
+
+def test_lies_are_told_beside_the_error_of_a_test_that_fails() -> None:
+    """They may be why it does; and what the guard's own tests find is no other test's."""
+    outer = mocks._judged()
+    next(outer)
+    with collected() as found:
+        lies(documented(200), method="POST")
+    assert found == []  # `lies` has its own account
+    with respx.mock() as router:
+        router.get(URL).mock(return_value=httpx.Response(503))
+        httpx.get(f"{URL}?{QUERY}", headers=HEADERS)
+    with collected():
+        pass
+    with pytest.raises(ValueError, match="mine") as caught:
+        outer.throw(ValueError("mine"))
+    assert "503 is not in the contract" in caught.value.__notes__[0]
 
 
 def test_an_excuse_with_a_reason_is_taken() -> None:
@@ -192,6 +231,8 @@ def test_an_excuse_with_a_reason_is_taken() -> None:
         ({"off_spec_request": "an odd one"}, "'off_spec_request' is not needed: an odd one"),
         ({"off_spec": ""}, "'off_spec' gives no reason"),
         ({"off_spec": None}, "'off_spec' gives no reason"),
+        ({"off_spec": True}, "'off_spec' gives no reason"),
+        ({"off_spec": "."}, "'off_spec' gives no reason"),
     ],
 )
 def test_an_excuse_that_is_stale_or_empty_fails(extensions: dict[str, Any], says: str) -> None:
@@ -204,7 +245,7 @@ def test_an_excuse_that_is_stale_or_empty_fails(extensions: dict[str, Any], says
 def test_an_excuse_for_the_reply_does_not_excuse_the_request() -> None:
     """Nor the other way round."""
     assert len(lies(httpx.Response(503, extensions={"off_spec": "an outage"}), RANGE)) == 1
-    assert len(lies(httpx.Response(503, extensions={"off_spec_request": "odd"}), RANGE)) == 1
+    assert len(lies(httpx.Response(503, extensions={"off_spec_request": "an odd one"}), RANGE)) == 1
 
 
 def chunks(*parts: bytes) -> Iterator[bytes]:
@@ -223,17 +264,17 @@ def test_a_streamed_body_is_judged_and_still_to_be_had() -> None:
 
     async def ask() -> bytes:
         async with respx.mock() as router, httpx.AsyncClient() as client:
-            router.get(URL).respond(200, stream=achunks(b"[", b"5]"), headers=JSON)  # type: ignore[arg-type]
+            router.get(URL).respond(200, stream=achunks(b"[6", b"]"), headers=JSON)  # type: ignore[arg-type]
             return (await client.get(f"{URL}?{QUERY}", headers=HEADERS)).content
 
-    with collected() as found:
-        with respx.mock() as router:
-            router.get(URL).respond(200, stream=chunks(b"[", b"5]"), headers=JSON)  # type: ignore[arg-type]
-            assert httpx.get(f"{URL}?{QUERY}", headers=HEADERS).content == b"[5]"
-        assert asyncio.run(ask()) == b"[5]"
+    with collected() as found, respx.mock() as router:
+        router.get(URL).respond(200, stream=chunks(b"[", b"5]"), headers=JSON)  # type: ignore[arg-type]
+        assert httpx.get(f"{URL}?{QUERY}", headers=HEADERS).content == b"[5]"
+    with collected() as found_too:
+        assert asyncio.run(ask()) == b"[6]"
 
-    assert len(found) == 2
-    assert all("$[0] is not of type object" in lie for lie in found)
+    assert found == found_too
+    assert "$[0] is not of type object" in found[0]
 
 
 FILE = '''

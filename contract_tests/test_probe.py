@@ -11,6 +11,8 @@ import httpx
 import pytest
 
 from .clock import FakeClock
+from .contract import PAGE
+from .harness import checks
 from .harness import probe as asked
 from .harness.checks import PROMISES, Evidence, judge
 from .harness.exchange import WRONG_KEY, Exchange, middle_of
@@ -127,16 +129,17 @@ def with_status(name: str, status: int, **options: Any) -> Change:
     return change
 
 
+ITEM = {"time": "2025-06-01T12:00:00Z", "user": "U", "message": "M"}
 REFUSED = {"error": "Any", "description": "Any."}
 WRONG: dict[str, tuple[Change, dict[str, str]]] = {
     "a wrapped list": (with_items(lambda items: {"items": items}), {"items-fit": "broken"}),
     "no time": (
         with_items(lambda items: [{"user": "U", "message": "M"}]),
-        {"items-fit": "broken"},
+        {"items-fit": "broken", "sdk-agrees": "undecided"},
     ),
     "a naive time": (
         with_items(lambda items: [item | {"time": item["time"].rstrip("Z")} for item in items]),
-        {"items-fit": "broken"},
+        {"items-fit": "broken", "items-inside": "undecided"},
     ),
     "a null user": (
         with_items(lambda items: [item | {"user": None} for item in items]),
@@ -165,6 +168,24 @@ WRONG: dict[str, tuple[Change, dict[str, str]]] = {
     "an item after the end": (
         with_items(lambda items: [*items, items[0] | {"time": "2026-01-01T00:00:00.001Z"}]),
         {"items-fit": "holds", "items-inside": "broken"},
+    ),
+    "an item just after the end of the whole range": (
+        lambda request, response: (
+            httpx.Response(
+                200, json=[*response.json(), ITEM | {"time": "2026-01-01T00:00:00.001Z"}]
+            )
+            if kind_of(request) == "good"
+            else response
+        ),
+        {"items-inside": "broken"},
+    ),
+    "an item in both halves that is not at the cut": (
+        lambda request, response: (
+            httpx.Response(200, json=[response.json()[0], *response.json()[:-1]])
+            if kind_of(request) == "first half"
+            else response
+        ),
+        {"halves-add-up": "broken"},
     ),
     "items without times": (
         with_items(lambda items: [item | {"time": 5} for item in items]),
@@ -206,6 +227,34 @@ WRONG: dict[str, tuple[Change, dict[str, str]]] = {
     "over-long is a 403": (
         with_status("over-long", 403, json=REFUSED),
         {"over-long-refused": "drift"},
+    ),
+    "the key expires in mid-run": (
+        with_status("over-long", 401, json=PAGE["responses"]["401"]["example"]),
+        {"over-long-refused": "undecided", "no-key-refused": "holds"},
+    ),
+    "the server falls over after the first answer": (
+        lambda request, response: (
+            httpx.Response(500, html="no")
+            if kind_of(request) != "good" or len(request.url.params.get_list("instruments")) < 2
+            else response
+        ),
+        {"over-long-refused": "undecided", "reversed-refused": "undecided"},
+    ),
+    "an item that is none": (
+        with_items(lambda items: [*items, None]),
+        {"items-fit": "broken", "over-long-refused": "holds"},
+    ),
+    "a number without end": (
+        lambda request, response: (
+            httpx.Response(
+                200,
+                content=b'[{"time":"2025-06-01T12:00:00Z","user":"U","message":"M","n":1e400}]',
+                headers={"content-type": "application/json"},
+            )
+            if response.status_code == 200
+            else response
+        ),
+        {"items-fit": "drift"},
     ),
     "over-long is a 408": (
         with_status("over-long", 408, text="slow"),
@@ -261,7 +310,7 @@ MUTANTS: dict[str, dict[str, str]] = {
     "ten items at most": {"instruments-add-up": "broken"},
     "first instrument only": {"instruments-add-up": "broken", "halves-add-up": "holds"},
     "one less every second time": {"same-twice": "broken"},
-    "other order every second time": {"same-twice": "broken", "in-order": "drift"},
+    "other order every second time": {"same-twice": "drift", "in-order": "drift"},
     "all items twice": {"no-doubles": "drift", "halves-add-up": "holds"},
     "slow": {"in-good-time": "drift"},
     "at most a month": {"items-fit": "broken", "halves-add-up": "undecided"},
@@ -291,7 +340,18 @@ def test_an_sdk_that_returns_something_else_is_found(monkeypatch: pytest.MonkeyP
 
 ALTERNATIVES: list[tuple[dict[str, Any], str, str, dict[str, str]]] = [
     ({"start_inclusive": False}, "start-inclusive", "no", {"start-inclusive": "drift"}),
-    ({"end_inclusive": False}, "end-inclusive", "no", {"end-inclusive": "drift"}),
+    (
+        {"end_inclusive": False},
+        "end-inclusive",
+        "no, or times have more digits than are shown",
+        {"end-inclusive": "drift"},
+    ),
+    (
+        {"end_inclusive": False, "fraction_digits": 7},
+        "end-inclusive",
+        "no",
+        {"end-inclusive": "drift"},
+    ),
     ({"year": "365 days"}, "year", "365 days", {"year": "drift"}),
     ({"year": "366 days"}, "year", "366 days, or more", {"year": "drift"}),
     (
@@ -383,6 +443,61 @@ def test_every_alternative_of_every_switch_is_tried() -> None:
         assert any(name == field.name for name, _ in tried)
 
 
+def test_ends_that_are_both_exclusive_lose_nothing_but_what_is_at_the_cut() -> None:
+    """The sums hold, and both answers are drift."""
+    switches = Switches(start_inclusive=False, end_inclusive=False, fraction_digits=7)
+    transport = Standin(replace(WORLD, switches=switches)).transport()
+    result = verdicts(transport)
+
+    assert result["halves-add-up"] == "holds"
+    assert {name for name, verdict in result.items() if verdict == "drift"} == {
+        *("start-inclusive", "end-inclusive")
+    }
+
+
+def test_an_order_of_no_kind_is_said_to_be_none() -> None:
+    """Neither by time nor by instrument."""
+    says = observed(Standin(WORLD, mutant=by_name("shuffled")).transport())
+
+    assert says["order"] == Observed("neither by time nor by instrument", agrees=False)
+
+
+def test_the_marks_of_all_answers_are_in_the_finding() -> None:
+    """A field of one answer and a null of another: to accept the first is not enough."""
+
+    def change(request: httpx.Request, response: httpx.Response) -> httpx.Response:
+        odd = {"level": 1} if kind_of(request) == "good" else {"user": None}
+        if response.status_code != 200:
+            return response
+        return httpx.Response(200, json=[item | odd for item in response.json()])
+
+    marks = findings(changed(change))["items-fit"].judgement.marks
+    assert [mark.rpartition(" ")[2] for mark in marks] == ["'level'", "string"]
+
+
+@pytest.mark.parametrize("status", [400, 404, 413, 414, 422])
+def test_a_year_that_is_refused_and_a_month_that_is_not_is_broken(status: int) -> None:
+    """The page allows a year; were it the serial numbers, the month would be refused too."""
+
+    def change(request: httpx.Request, response: httpx.Response) -> httpx.Response:
+        long = kind_of(request) == "good" and request.url.params["start"] < "2025-12"
+        return httpx.Response(status, json=REFUSED) if long else response
+
+    result = findings(changed(change))
+    assert result["items-fit"].verdict == Verdict.BROKEN
+    assert f"answered {status}, its last month 200" in result["items-fit"].judgement.because
+
+
+def test_it_looks_no_further_back_than_1900() -> None:
+    """There is no range before the first."""
+    start = datetime(1900, 6, 1, tzinfo=UTC)
+    exchanges = exchanges_of(
+        Standin(WORLD).transport(), start=start, end=start + timedelta(days=365)
+    )
+
+    assert not [one for one in exchanges if "earlier" in one.question.name]
+
+
 def test_with_budget_15_every_question_that_can_be_asked_is_answered() -> None:
     """A 429 is not provoked; by default six questions stay open."""
     transport = Standin(WORLD).transport()
@@ -425,6 +540,44 @@ def test_an_outage_is_undecided_and_says_what_to_do(transport: httpx.BaseTranspo
     assert {finding.verdict for finding in result.values()} == {Verdict.UNDECIDED}
     assert all(finding.judgement.advice for finding in result.values())
     assert exit_code(result.values()) == 3
+
+
+@pytest.mark.parametrize("position", range(12, 17))
+def test_an_outage_answers_no_open_question(position: int) -> None:
+    """A 503 says nothing of offsets, commas, unknown serials or years; nor does a 401."""
+    for fault in ("503-html", "500-html", "401"):
+        standin = Standin(WORLD, script={position: fault})
+        exchanges = exchanges_of(standin.transport(), budget=THOROUGH)
+        answered = {
+            question.name
+            for question in open_questions(Evidence(exchanges))
+            if question.observed is not None and not question.observed.agrees
+        }
+
+        assert not answered, fault
+
+
+def test_how_long_an_outage_takes_is_no_drift() -> None:
+    """A gateway gives up after half a minute or so."""
+    clock = FakeClock()
+
+    def gateway(request: httpx.Request) -> httpx.Response:
+        del request
+        clock.sleep(29)
+        return httpx.Response(504, html="<p>no</p>")
+
+    result = findings(httpx.MockTransport(gateway), monotonic=lambda: clock.seconds)
+    assert exit_code(result.values()) == 3
+
+
+def test_a_check_that_fails_leaves_the_others_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One promise is undecided then, and says that it is no fault of the API."""
+    broken = [replace(promise, check=lambda evidence: 1 / 0) for promise in PROMISES[:1]]  # type: ignore[arg-type,return-value]
+    monkeypatch.setattr(checks, "PROMISES", (*broken, *PROMISES[1:]))
+    result = findings(Standin(WORLD).transport())
+
+    assert result["items-fit"].judgement.because == "the check itself failed: ZeroDivisionError"
+    assert result["items-inside"].verdict == Verdict.HOLDS
 
 
 def test_nobody_is_asked_for_long_who_does_not_answer() -> None:

@@ -1,5 +1,6 @@
 """The programs of the Makefile do what they say, over real HTTP, and stop what they started."""
 
+import json
 import os
 import re
 import signal
@@ -10,7 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -269,6 +270,7 @@ def test_drift_that_is_accepted_by_name_does_not_fail_the_run(
     """With the marks as the report shows them."""
     world = replace(demo_world(), switches=Switches(order="newest first"))
     path = tmp_path / "accepted.yaml"
+    day = datetime.now(UTC).date() + timedelta(days=30)
     with serve(Standin(world)) as base_url:
         asking(monkeypatch, base_url)
         assert live.main(["--interval", "0"]) == 1
@@ -276,11 +278,14 @@ def test_drift_that_is_accepted_by_name_does_not_fail_the_run(
         marks = re.search(r"^Marks of in-order, for --accept: (.*)$", printed, re.MULTILINE)
         assert marks is not None
         path.write_text(
-            f"- {{promise: in-order, marks: [{marks[1]}], reason: asked, expires: 2999-12-31}}"
+            f"- {{promise: in-order, marks: [{marks[1]}], reason: asked, expires: {day}}}"
         )
         monkeypatch.setenv("COLUMNS", "300")
-        assert live.main(["--interval", "0", "--accept", str(path)]) == 0
-    assert "accepted until 2999-12-31: asked" in " ".join(capsys.readouterr().out.split())
+        words = ["--interval", "0", "--accept", str(path), "--report-dir", str(tmp_path)]
+        assert live.main(words) == 0
+    cassette = json.loads((tmp_path / "cassette.json").read_text("utf-8"))
+    assert cassette["verdicts"]["in-order"] == "drift"  # what was seen, whoever accepts it
+    assert f"accepted until {day}: asked" in " ".join(capsys.readouterr().out.split())
 
 
 def test_the_stand_in_is_reached_around_a_proxy_of_the_environment() -> None:
@@ -316,7 +321,8 @@ def test_a_failure_of_the_check_itself_is_undecided() -> None:
         )
 
     assert done.returncode == 3
-    assert "the check itself failed" in done.stderr
+    assert "the check itself failed: TypeError\n" in done.stderr
+    assert "live.py" in done.stderr
 
 
 def test_the_live_check_is_undecided_where_nobody_answers() -> None:

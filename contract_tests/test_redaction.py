@@ -4,20 +4,24 @@ import json
 import re
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cirrus_ext.settings import Secret
+
 from .harness.cassette import dumps
 from .harness.checks import judge
 from .harness.exchange import Exchange, Question
 from .harness.probe import THOROUGH
 from .harness.redaction import LeakError, Redactor
-from .live import Target, judged
+from .live import Target, judged, reports, write
 from .messages import Reply, json_reply
 from .standin.adapters import Standin
+from .standin.fleet import Entry
 from .standin.mutants import MUTANTS
 from .standin.rules import DEMO_KEY, Switches
 from .test_probe import END, SERIALS, START, WORLD, exchanges_of
@@ -155,6 +159,66 @@ def test_headers_and_bodies_that_are_no_json_keep_only_their_kind() -> None:
     assert other.reply == Reply(401, {"content-type": "application/x-other"}, b"")
 
 
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        ("application/json", "application/json"),
+        ("application/json; v=1.0", "application/json"),
+        ("application/json;odata.metadata=minimal", "application/json"),
+        ("application/json ;charset=UTF-8; v=1", "application/json; charset=UTF-8"),
+        ("Application/JSON;  Charset=utf-16", "application/json; charset=utf-16"),
+        ("application/json;", "application/json"),
+        ("text/html", "text/html"),
+        ("text/Quantum Demo", "application/x-other"),
+    ],
+)
+def test_a_media_type_keeps_its_kind_and_its_charset(sent: str, kept: str) -> None:
+    """Nothing else of it is looked at, and anything else could be a secret."""
+    (clean,) = redacted(Exchange(QUESTION, Reply(200, {"content-type": sent}, b"[]")))
+
+    assert clean.reply is not None
+    assert clean.reply.headers == {"content-type": kept}
+
+
+def test_different_numbers_stay_different_and_equal_ones_equal() -> None:
+    """Else an answer could look the same twice that is not, or have doubles that it has not."""
+    items = [ITEM | {"channel": number, "level": number / 2} for number in [*range(30), 3, 7]]
+    clean = body_of(items)
+
+    assert len({item["channel"] for item in clean}) == 30
+    assert len({item["level"] for item in clean}) == 30
+    assert clean[3] == clean[30]
+
+
+def test_names_of_fields_stay_unless_they_stand_for_somebody() -> None:
+    """level1 is a field, and the same in every run; a serial number is none."""
+    (item,) = body_of([{"time": ITEM["time"], "level1": 1, "QT123456": 2, "not a name": 3}])
+
+    assert list(item)[:2] == ["time", "level1"]
+    assert not {"QT123456", "not a name"} & set(item)
+
+
+def test_a_text_that_looks_like_a_time_stays_only_where_a_time_belongs() -> None:
+    """As a message it is one, and as a user too."""
+    (item,) = body_of([ITEM | {"message": "2025-06-07", "user": "2025-06-07T11:18:42Z"}])
+
+    assert item["time"] == ITEM["time"]
+    assert item["message"] != "2025-06-07"
+    assert item["user"] != "2025-06-07T11:18:42Z"
+
+
+def test_no_stand_in_contains_a_text_that_it_could_be_taken_for() -> None:
+    """Messages that are parts of others: each still gets a stand-in."""
+    messages = ["+0.02", "Offset +0.31 dB, ok", "Offset +0.02 dB, ok", "12.34", "10:00"]
+    exchange = Exchange(QUESTION, json_reply(200, [ITEM | {"message": one} for one in messages]))
+    for _ in range(20):
+        redactor = Redactor(KEY, [exchange])
+        clean = redactor.exchange(exchange)
+        assert clean.reply is not None
+        shown = [item["message"] for item in clean.reply.json]
+        assert not [one for one in messages for text in shown if one in text]
+
+
 ANY = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
     lambda inner: (
@@ -213,7 +277,7 @@ def test_a_whole_run_holds_no_serial_no_user_no_message_and_no_key() -> None:
     exchanges = exchanges_of(Standin(world).transport(), budget=THOROUGH)
     redactor = Redactor(DEMO_KEY, exchanges)
     clean = [redactor.exchange(exchange) for exchange in exchanges]
-    target = Target("http://127.0.0.1/v1", None, SERIALS, START, END)  # type: ignore[arg-type]
+    target = Target("http://127.0.0.1/v1", Secret(DEMO_KEY), SERIALS, START, END)
     run = judged(target, clean, END)
     text = dumps(run, {}) + repr(run)
 
@@ -245,12 +309,56 @@ def test_a_text_in_which_something_is_left_is_not_let_go(text: str) -> None:
     redactor.check("before after")
 
 
+@pytest.mark.parametrize(
+    ("serial", "text"),
+    [
+        ("A B/Ä 12345", "instruments=A+B%2F%C3%84+12345&start"),
+        ("A B/Ä 12345", "instruments=A%20B%2F%C3%84%2012345&start"),
+        ("ABCDEFG", "of ABCDEFG."),
+        ("QT12", "(QT12)"),
+        ("O'Hare_7", "O&#x27;Hare_7"),
+    ],
+)
+def test_a_serial_number_is_found_in_every_spelling(serial: str, text: str) -> None:
+    """On the wire, in a page, as a word; but not as a part of another."""
+    question = replace(QUESTION, instruments=(serial,))
+    redactor = Redactor(KEY, [Exchange(question, json_reply(200, []))])
+
+    with pytest.raises(LeakError):
+        redactor.check(f"before {text} after")
+    redactor.check("XABCDEFGX QT1234 4711")
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        *("application", "exchanges", "10:00", "12 items", "+0.02", "content-type"),
+        *("application/json", "holds", "2026", "items", "1"),
+    ],
+)
+def test_a_log_of_everyday_words_can_be_reported(word: str, tmp_path: Path) -> None:
+    """As a user, as a message: that the report has such a word too says nothing."""
+    entries = [
+        Entry(serial, f"2025-0{month}-11T08:00:00.125Z", word, f"{word}{'' if month % 2 else '!'}")
+        for serial in SERIALS
+        for month in range(1, 8)
+    ]
+    world = replace(WORLD, entries=tuple(entries))
+    exchanges = exchanges_of(Standin(world).transport())
+    redactor = Redactor(DEMO_KEY, exchanges)
+    target = Target("http://127.0.0.1/v1", Secret(DEMO_KEY), SERIALS, START, END)
+    run = judged(target, [redactor.exchange(exchange) for exchange in exchanges], END)
+
+    write(tmp_path, reports(run, run, redactor))
+    assert len(list(tmp_path.iterdir())) == 5
+
+
 def test_a_word_that_the_report_has_of_its_own_is_no_leak() -> None:
     """A user may be called as a heading is: it says nothing that it is there."""
     exchange = Exchange(QUESTION, json_reply(200, [ITEM | {"user": "Calibration log"}]))
     redactor = Redactor(KEY, [exchange])
 
-    redactor.check("Calibration log of an instrument", blank="Calibration log")
+    redactor.check("Calibration log of an instrument", blank="Calibration log and so on")
     redactor.check("ok", blank="")
     with pytest.raises(LeakError):
         redactor.check("Calibration log", blank="something else")

@@ -1,6 +1,7 @@
 """A recorded run plays again offline, through the honest mocks, and means what it meant."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from .mocks import collected
 from .replay import differences, main, replay
 from .standin.adapters import Standin
 from .standin.mutants import MUTANTS
-from .standin.rules import DEMO_KEY
+from .standin.rules import DEMO_KEY, Switches
 from .test_probe import END, SERIALS, START, WORLD, exchanges_of
 
 CASSETTES = sorted((ROOT / "contract_tests" / "cassettes").glob("*.json"))
@@ -121,6 +122,49 @@ def test_an_answer_that_is_off_spec_without_being_named_is_found(
     assert "halves-add-up: recorded holds, now broken" in errors
 
 
+def test_a_verdict_that_has_changed_is_found(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of a finding that was there, and of one that was not; exit code 1."""
+    path = recorded(Standin(WORLD), tmp_path)
+    content = json.loads(path.read_text("utf-8"))
+    for verdicts, says in (
+        (content["verdicts"] | {"in-order": "drift"}, "in-order: recorded drift, now holds"),
+        ({**content["verdicts"], "gone": "holds"}, "gone: recorded holds, now nothing"),
+        (
+            {name: one for name, one in content["verdicts"].items() if name != "in-order"},
+            "in-order: recorded nothing, now holds",
+        ),
+    ):
+        path.write_text(json.dumps(content | {"verdicts": verdicts}), "utf-8")
+        assert main([str(path)]) == 1
+        assert says in capsys.readouterr().err
+
+
+def test_an_excuse_says_what_it_excuses(tmp_path: Path) -> None:
+    """Another text is another excuse."""
+    standin = Standin(replace(WORLD, switches=Switches(over_long_status=422)))
+    cassette = load(recorded(standin, tmp_path))
+    assert differences(cassette, replay(cassette)) == []
+    text = (tmp_path / "cassette.json").read_text("utf-8")
+    (tmp_path / "cassette.json").write_text(
+        text.replace("status 422 is not", "nothing is"), "utf-8"
+    )
+    cassette = load(tmp_path / "cassette.json")
+
+    assert "over-long range: off spec is" in differences(cassette, replay(cassette))[0]
+
+
+def test_a_question_is_asked_again_with_its_key(tmp_path: Path) -> None:
+    """What a wrong key gets is no answer to the right one."""
+    path = recorded(Standin(WORLD), tmp_path)
+    question = json.loads(path.read_text("utf-8"))["exchanges"][-1]["question"]
+    changed(path, {"question": question | {"key": "right"}}, number=-1)
+
+    with pytest.raises(ReplayError, match="wrong key is asked with another key than recorded"):
+        replay(load(path))
+
+
 def test_a_probe_that_asks_something_else_is_told_so(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -150,6 +194,17 @@ def test_a_cassette_that_ends_too_late_is_told_so(tmp_path: Path) -> None:
         replay(load(path))
 
 
+WHOLE: dict[str, Any] = {
+    "format": 1,
+    "recorded": "2026-01-01T00:00:00+00:00",
+    "server": "http://127.0.0.1/v1",
+    "version": "0.1.0",
+    "budget": 9,
+    "verdicts": {},
+    "exchanges": [],
+}
+
+
 @pytest.mark.parametrize(
     ("content", "says"),
     [
@@ -158,15 +213,25 @@ def test_a_cassette_that_ends_too_late_is_told_so(tmp_path: Path) -> None:
         ("[]", "is no cassette of format 1"),
         ('{"format": 2}', "is no cassette of format 1"),
         ('{"format": 1}', "is not whole: KeyError"),
+        (WHOLE | {"exchanges": []}, "is not whole: there is no question in it"),
+        (WHOLE | {"budget": None}, "is not whole: TypeError"),
+        (WHOLE | {"exchanges": [{}]}, "is not whole: KeyError"),
+        (WHOLE | {"exchanges": None}, "is not whole: TypeError"),
+        (WHOLE | {"exchanges": [[]]}, "is not whole: TypeError"),
+        (WHOLE | {"verdicts": 5}, "is not whole: TypeError"),
     ],
 )
 def test_what_is_no_cassette_is_refused(
-    content: str | None, says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    content: str | dict[str, Any] | None,
+    says: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     """In a line, with exit code 2."""
     path = tmp_path / "cassette.json"
     if content is not None:
-        path.write_text(content, "utf-8")
+        text = content if isinstance(content, str) else json.dumps(content)
+        path.write_text(text, "utf-8")
 
     with pytest.raises(ConfigurationError, match=says):
         load(path)

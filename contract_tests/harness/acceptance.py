@@ -11,18 +11,20 @@ whether the drift is still there or not, so that the file stays true.
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from cirrus_ext import ConfigurationError
+from contract_tests.contract import NOT_SHOWN
 
 from .checks import PROMISES
 from .questions import JUDGED_BY_A_PROMISE, LOOKS
 from .verdicts import Finding, Judgement, Verdict
 
+LONGEST = timedelta(days=366)
 FIELDS = {"promise", "marks", "reason", "expires"}
 NAMES = {promise.name for promise in PROMISES} | (set(LOOKS) - JUDGED_BY_A_PROMISE)
 
@@ -44,8 +46,12 @@ class Acceptance:
     expires: date
 
 
-def load(path: Path) -> list[Acceptance]:
+def load(path: Path, today: date) -> list[Acceptance]:
     """Read a file of accepted drift.
+
+    Args:
+        path: Of the file.
+        today: In UTC; nothing is accepted for more than a year from it.
 
     Raises:
         ConfigurationError: It cannot be read, or an entry is not as it has to be.
@@ -58,7 +64,9 @@ def load(path: Path) -> list[Acceptance]:
         raise ConfigurationError(f"{path} is not YAML in UTF-8") from error
     if not isinstance(entries, list):
         raise ConfigurationError(f"{path} must be a list of entries")
-    accepted = [_entry(f"{path}, entry {number}", one) for number, one in enumerate(entries, 1)]
+    accepted = [
+        _entry(f"{path}, entry {number}", one, today) for number, one in enumerate(entries, 1)
+    ]
     names = [acceptance.promise for acceptance in accepted]
     for name in names:
         if names.count(name) > 1:
@@ -66,10 +74,10 @@ def load(path: Path) -> list[Acceptance]:
     return accepted
 
 
-def _entry(where: str, entry: Any) -> Acceptance:
+def _entry(where: str, entry: Any, today: date) -> Acceptance:
     if not isinstance(entry, dict) or set(entry) != FIELDS:
         raise ConfigurationError(f"{where} must have the fields {', '.join(sorted(FIELDS))}")
-    if entry["promise"] not in NAMES:
+    if not isinstance(entry["promise"], str) or entry["promise"] not in NAMES:
         raise ConfigurationError(
             f"{where}: there is no promise {entry['promise']!r}; there are "
             f"{', '.join(sorted(NAMES))}"
@@ -82,15 +90,21 @@ def _entry(where: str, entry: Any) -> Acceptance:
     if not isinstance(entry["reason"], str) or not entry["reason"].strip():
         raise ConfigurationError(f"{where}: reason must be a text that says why")
     return Acceptance(
-        entry["promise"], frozenset(marks), entry["reason"].strip(), _day(where, entry["expires"])
+        entry["promise"],
+        frozenset(marks),
+        entry["reason"].strip(),
+        _day(where, entry["expires"], today),
     )
 
 
-def _day(where: str, value: Any) -> date:
+def _day(where: str, value: Any, today: date) -> date:
     try:
-        return date.fromisoformat(str(value))
+        day = datetime.strptime(str(value), "%Y-%m-%d").replace(tzinfo=UTC).date()
     except ValueError:
         raise ConfigurationError(f"{where}: expires must be a day such as 2027-03-31") from None
+    if day > today + LONGEST:
+        raise ConfigurationError(f"{where}: expires must be within a year from now: {day}")
+    return day
 
 
 def apply(
@@ -127,7 +141,9 @@ def _applied(finding: Finding, acceptance: Acceptance | None, today: date) -> Fi
             finding.judgement, advice=f"the acceptance of {finding.name} is not needed: remove it"
         )
         return replace(finding, judgement=judgement)
-    if finding.verdict != Verdict.DRIFT or not set(finding.judgement.marks) <= acceptance.marks:
+    marks = finding.judgement.marks
+    is_named = set(marks) <= acceptance.marks and not any(NOT_SHOWN in mark for mark in marks)
+    if finding.verdict != Verdict.DRIFT or not is_named:
         return finding
     because = (
         f"{finding.judgement.because}; accepted until {acceptance.expires}: {acceptance.reason}"

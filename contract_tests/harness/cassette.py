@@ -1,8 +1,8 @@
 """A run on disk, redacted, and the same run again without a network.
 
 The answers are played through respx and the guard of the honest mocks: what is off spec in them is
-named in the cassette, and a cassette that names too much or too little fails. So a surprise of the
-live API becomes a test: put its cassette into ``contract_tests/cassettes/``.
+named in the cassette, and a cassette that names something else fails. So a surprise of the live API
+becomes a test: put its cassette into ``contract_tests/cassettes/``.
 """
 
 import json
@@ -20,7 +20,7 @@ from contract_tests.conformity import answered_wrongly, asked_wrongly
 from contract_tests.contract import PATH
 from contract_tests.messages import Reply, Request
 
-from .exchange import Exchange, Question
+from .exchange import WRONG_KEY, Exchange, Question
 from .run import Run
 
 FORMAT = 1
@@ -101,7 +101,8 @@ def _exchange(exchange: Exchange) -> dict[str, Any]:
 
 def request_of(question: Question) -> Request:
     """What the probe sends for a question, with a key of the replay's."""
-    headers = {} if question.key == "none" else {"x-api-key": REPLAY_KEY}
+    key = {"right": REPLAY_KEY, "wrong": WRONG_KEY, "none": None}[question.key]
+    headers = {} if key is None else {"x-api-key": key}
     query = str(httpx.QueryParams(question.parameters))
     return Request("GET", f"/v1{PATH}", query, headers)
 
@@ -131,17 +132,20 @@ def load(path: Path) -> Cassette:
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise ConfigurationError(f"{path} is no cassette of format {FORMAT}")
     try:
-        return Cassette(
+        cassette = Cassette(
             recorded=datetime.fromisoformat(content["recorded"]),
-            server=content["server"],
-            version=content["version"],
-            budget=content["budget"],
+            server=str(content["server"]),
+            version=str(content["version"]),
+            budget=int(content["budget"]),
             exchanges=tuple(_played(entry) for entry in content["exchanges"]),
-            excuses=tuple(entry["off_spec"] for entry in content["exchanges"]),
-            verdicts=content["verdicts"],
+            excuses=tuple(dict(entry["off_spec"]) for entry in content["exchanges"]),
+            verdicts=dict(content["verdicts"]),
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
         raise ConfigurationError(f"{path} is not whole: {type(error).__name__}") from error
+    if not cassette.exchanges:
+        raise ConfigurationError(f"{path} is not whole: there is no question in it")
+    return cassette
 
 
 def _played(entry: dict[str, Any]) -> Exchange:
@@ -158,7 +162,7 @@ def _played(entry: dict[str, Any]) -> Exchange:
         question,
         _reply(entry["reply"]),
         failure=entry["failure"],
-        seconds=entry["seconds"],
+        seconds=float(entry["seconds"]),
         sdk=entry["sdk"],
     )
 
@@ -201,8 +205,13 @@ def _side_effect(exchange: Exchange, excused: dict[str, list[str]], clock: FakeC
 
     def play(request: httpx.Request) -> httpx.Response:
         asked = Request.of(request)
-        if asked.parameters != expected.parameters:
+        if (asked.method, asked.path, asked.parameters) != (
+            *("GET", expected.path),
+            expected.parameters,
+        ):
             raise ReplayError(f"asked {asked.query}, and recorded is {expected.query}")
+        if asked.headers.get("x-api-key") != expected.headers.get("x-api-key"):
+            raise ReplayError(f"{exchange.question.name} is asked with another key than recorded")
         clock.sleep(exchange.seconds)
         extensions = {name: "; ".join(problems) for name, problems in excused.items()}
         if exchange.reply is None:

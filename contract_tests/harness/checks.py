@@ -28,6 +28,7 @@ KNOWN_TYPES = {"text/html", "text/plain", "application/xml", "application/proble
 
 EMPTY = "choose instruments and a range that have entries"
 TELL_VENDOR = "check the address; if it is right, tell the vendor"
+AGAIN = "run it again, as an entry may have come in between; if it stays so, tell the vendor"
 NOTE_IT = "if it is there to stay, change openapi/ and contract_tests/strict.yaml, or accept it"
 FIRST = "see to it first that a good question is answered"
 LATER = "run it again later"
@@ -71,8 +72,17 @@ class Evidence:
 
     @property
     def is_up(self) -> bool:
-        """Whether the API answered the good question, so that a 5xx elsewhere is no outage."""
-        return self.whole is not None and self.whole.status == 200
+        """Whether the API answered every good question, so that a 5xx elsewhere is no outage."""
+        return bool(self.good) and all(exchange.status == 200 for exchange in self.good)
+
+    @property
+    def times(self) -> list[float]:
+        """How long the answers took that are none of an outage, in seconds."""
+        return [
+            exchange.seconds
+            for exchange in self.exchanges
+            if exchange.status is not None and exchange.status < 500 and exchange.status != 408
+        ]
 
     @property
     def last(self) -> Exchange | None:
@@ -108,8 +118,19 @@ def judge(exchanges: Iterable[Exchange]) -> list[Finding]:
 
 def _judged(promise: Promise, evidence: Evidence) -> Judgement:
     missing = [name for name in promise.needs if evidence.get(name) is None]
-    if not missing:
+    return _without(missing, evidence) if missing else _checked(promise, evidence)
+
+
+def _checked(promise: Promise, evidence: Evidence) -> Judgement:
+    try:
         return promise.check(evidence)
+    except Exception as error:  # noqa: BLE001 - the other promises are judged all the same
+        text = f"the check itself failed: {type(error).__name__}"
+        return Judgement(Verdict.UNDECIDED, text, "this is a fault of the check: report it")
+
+
+def _without(missing: list[str], evidence: Evidence) -> Judgement:
+    """Judge a promise of which not all was asked that is needed."""
     if set(missing) & {probe.ALONE, probe.OTHERS} and _is_single(evidence):
         return Judgement(Verdict.NOT_ASKED, "one instrument makes no sum")
     last = evidence.last
@@ -140,7 +161,7 @@ def items_fit(evidence: Evidence) -> Judgement:
     judgements = [_misfit(one) or _no_items(one, evidence) for one in evidence.good]
     month = evidence.get(probe.MONTH)
     if month is not None and month.status == 200:
-        judgements.append(_only_short_ranges(evidence))
+        judgements.insert(0, _only_short_ranges(evidence))
     found = [judgement for judgement in judgements if judgement is not None]
     if found:
         return _worst(found)
@@ -208,10 +229,22 @@ def same_twice(evidence: Evidence) -> Judgement:
         return _no_list(second)
     assert first.reply is not None
     assert second.reply is not None
+    if first.reply.json != second.reply.json and _bag([first]) == _bag([second]):
+        return _reordered(first, second)
     if first.reply.json != second.reply.json:
-        text = "asked twice, answered differently: " + _difference(_bag([first]), _bag([second]))
-        return Judgement(Verdict.BROKEN, text, TELL_VENDOR)
+        difference = _difference(_bag([second]), _bag([first]), "the first time")
+        text = f"asked twice, answered differently: {difference}"
+        return Judgement(Verdict.BROKEN, text, AGAIN)
     return Judgement(Verdict.HOLDS, f"{_count(len(first.items), 'item')}, twice the same")
+
+
+def _reordered(first: Exchange, second: Exchange) -> Judgement:
+    """Items of the same time may change places; others show that there is no fixed order."""
+    one, other = ([stamp.instant for stamp in stamps(items.items)] for items in (first, second))
+    if one == other:
+        return Judgement(Verdict.HOLDS, f"{_count(len(first.items), 'item')}, twice the same")
+    text = "the same items the second time, in another order"
+    return Judgement(Verdict.DRIFT, text, NOTE_IT, ("another order",))
 
 
 def _no_list(exchange: Exchange) -> Judgement:
@@ -255,16 +288,16 @@ def halves_add_up(evidence: Evidence) -> Judgement:
     summed = {key: count for key, count in halves.items() if key not in at_the_cut}
     doubled = [key for key in at_the_cut if not _is_at(key, first) or key not in whole]
     if rest != summed or doubled:
-        text = "the whole has " + _difference(whole, halves)
-        return Judgement(Verdict.BROKEN, text.replace("the first", "the halves"), TELL_VENDOR)
+        text = "the whole has " + _difference(whole, halves, "the halves")
+        return Judgement(Verdict.BROKEN, text, AGAIN)
     text = f"{len(first.items)} and {len(second.items)} items make {len(alone.items)}"
     return Judgement(Verdict.HOLDS, text + (", one of them at the cut" if at_the_cut else ""))
 
 
 def _is_at(key: str, first_half: Exchange) -> bool:
     """Whether an item is exactly where the range was cut."""
-    cut = instant_of(first_half.question.end)
-    return any(stamp.instant == cut for stamp in stamps([json.loads(key)]))
+    cut, item = instant_of(first_half.question.end), json.loads(key)
+    return any(stamp.instant == cut for stamp in stamps([item] if isinstance(item, dict) else []))
 
 
 def instruments_add_up(evidence: Evidence) -> Judgement:
@@ -277,8 +310,8 @@ def instruments_add_up(evidence: Evidence) -> Judgement:
     whole, alone, others = parts
     together, apart = _bag([whole]), _bag([alone, others])
     if together != apart:
-        text = "together they have " + _difference(together, apart)
-        return Judgement(Verdict.BROKEN, text.replace("the first", "apart"), TELL_VENDOR)
+        text = "together they have " + _difference(together, apart, "apart")
+        return Judgement(Verdict.BROKEN, text, AGAIN)
     if not (alone.items and others.items):
         return Judgement(Verdict.UNDECIDED, "one of the two has no items", EMPTY)
     text = f"{len(alone.items)} and {len(others.items)} items make {len(whole.items)}"
@@ -300,11 +333,11 @@ def _list_of(exchange: Exchange) -> list[object]:
     return exchange.reply.json if exchange.reply is not None and exchange.is_answered else []
 
 
-def _difference(one: Counter[str], other: Counter[str]) -> str:
+def _difference(one: Counter[str], other: Counter[str], other_name: str) -> str:
     more, fewer = (one - other).total(), (other - one).total()
     if not more and not fewer:
         return "the same items in another order"
-    return f"{_count(more, 'item')} more and {fewer} fewer than the first"
+    return f"{_count(more, 'item')} more and {fewer} fewer than {other_name}"
 
 
 def in_order(evidence: Evidence) -> Judgement:
@@ -333,7 +366,7 @@ def no_doubles(evidence: Evidence) -> Judgement:
 
 def in_good_time(evidence: Evidence) -> Judgement:
     """An answer comes within the time that we assume."""
-    taken = [exchange.seconds for exchange in evidence.exchanges if exchange.reply is not None]
+    taken = evidence.times
     if not taken:
         assert evidence.last is not None
         return _no_answer(evidence.last)
@@ -355,6 +388,8 @@ def refused(name: str) -> Check:
         if not evidence.is_up:
             text = f"answered {status}, as it may answer anything"
             return Judgement(Verdict.UNDECIDED, text, FIRST)
+        if status in {401, 403}:  # the key may have expired since: that says nothing of the range
+            return _misfit(exchange) or _no_answer(exchange)
         if not 400 <= status <= 499:
             return Judgement(Verdict.BROKEN, f"answered {status}", TELL_VENDOR)
         if status != 400:

@@ -30,6 +30,7 @@ from .served import difference_of
 
 TIMEOUT = 30.0  # seconds an attempt may wait for data
 LONGEST = 120.0  # seconds a body may take
+LARGEST = 50_000_000  # bytes it may have
 BUDGET = 9  # requests of its own
 THOROUGH = 15  # with this budget it asks all that it can ask
 # Longer than every reading of "1 year", and not by much: 367 days.
@@ -238,6 +239,8 @@ class _Interview:
             body += chunk
             if self.probe.monotonic() - began > LONGEST:
                 raise httpx.ReadTimeout(f"no whole answer in {LONGEST:.0f} s")
+            if len(body) > LARGEST:
+                raise TooLargeError(f"more than {LARGEST} bytes")
         return bytes(body)
 
     def _through_the_sdk(self, question: Question) -> Exchange:
@@ -263,6 +266,10 @@ class _Interview:
         return Exchange(question, reply, sdk=difference)
 
 
+class TooLargeError(httpx.ReadError):
+    """A body has no end, or none that we wait for."""
+
+
 def in_words(error: BaseException) -> str:
     """What broke the connection, without an address."""
     link: BaseException | None = error
@@ -277,5 +284,7 @@ def in_words(error: BaseException) -> str:
             return "the server's certificate is not trusted"
         if isinstance(link, httpx.TimeoutException | TimeoutError):
             return "no answer in time"
+        if isinstance(link, TooLargeError):
+            return str(link)
         link = link.__cause__ or link.__context__
     return type(error).__name__

@@ -102,12 +102,23 @@ JUDGED_BY_A_PROMISE = {
 }
 
 
+def _answered(
+    evidence: Evidence, name: str, telling: frozenset[int] = frozenset()
+) -> Exchange | None:
+    """An answer that says something: no outage, no missing permission, no call for silence."""
+    exchange = evidence.get(name)
+    if not evidence.is_up or exchange is None or exchange.status is None:
+        return None
+    silent = {401, 403, 408, 429} - telling
+    return None if exchange.status in silent or exchange.status >= 500 else exchange
+
+
 def _status(name: str, *, agrees: int = 400) -> Look:
     """Which status and code a question gets."""
 
     def look(evidence: Evidence) -> Observed | None:
-        exchange = evidence.get(name)
-        if not evidence.is_up or exchange is None or exchange.status in {None, 429}:
+        exchange = _answered(evidence, name)
+        if exchange is None:
             return None
         return Observed(_refusal(exchange), exchange.status == agrees)
 
@@ -120,8 +131,8 @@ def _refusal(exchange: Exchange) -> str:
 
 
 def _naive(evidence: Evidence) -> Observed | None:
-    exchange = evidence.get(probe.NAIVE)
-    if not evidence.is_up or exchange is None or exchange.status in {None, 429}:
+    exchange = _answered(evidence, probe.NAIVE)
+    if exchange is None:
         return None
     if exchange.status == 200:
         return Observed("taken", agrees=False)
@@ -131,8 +142,8 @@ def _naive(evidence: Evidence) -> Observed | None:
 def _year(evidence: Evidence) -> Observed | None:
     taken = []
     for name in (probe.LEAP_YEAR, probe.OTHER_YEAR):
-        exchange = evidence.get(name)
-        if not evidence.is_up or exchange is None or exchange.status in {None, 429}:
+        exchange = _answered(evidence, name)
+        if exchange is None:
             return None
         taken.append(exchange.status == 200)
     readings = {
@@ -160,8 +171,13 @@ def _end(name: str, other: str) -> Look:
         cut = None if end_of_first is None else instant_of(end_of_first.question.end)
         if not any(stamp.instant == cut and stamp.digits >= 3 for stamp in stamps(alone.items)):
             return None
-        inside = any(stamp.instant == cut for stamp in stamps(part.items))
-        return Observed("yes" if inside else "no", inside)
+        if any(stamp.instant == cut for stamp in stamps(part.items)):
+            return Observed("yes")
+        digits = {stamp.digits for stamp in stamps(alone.items) if stamp.instant == cut}
+        # With few digits the entry may be later than shown, and so after an end that counts.
+        is_sure = name == probe.SECOND_HALF or min(digits) >= 7
+        answer = "no" if is_sure else "no, or times have more digits than are shown"
+        return Observed(answer, agrees=False)
 
     return look
 
@@ -258,8 +274,8 @@ def _error_codes(evidence: Evidence) -> Observed | None:
 
 
 def _offsets(evidence: Evidence) -> Observed | None:
-    exchange = evidence.get(probe.OFFSETS)
-    if not evidence.is_up or exchange is None or exchange.status in {None, 429}:
+    exchange = _answered(evidence, probe.OFFSETS)
+    if exchange is None:
         return None
     if exchange.status == 200:
         return Observed("+00:00 is")
@@ -267,8 +283,8 @@ def _offsets(evidence: Evidence) -> Observed | None:
 
 
 def _comma_arrays(evidence: Evidence) -> Observed | None:
-    exchange, whole = evidence.get(probe.JOINED), evidence.whole
-    if whole is None or exchange is None or exchange.status in {None, 429}:
+    exchange, whole = _answered(evidence, probe.JOINED), evidence.whole
+    if whole is None or exchange is None:
         return None
     if exchange.items and exchange.items == whole.items:
         return Observed("yes", agrees=False)
@@ -276,16 +292,16 @@ def _comma_arrays(evidence: Evidence) -> Observed | None:
 
 
 def _unknown_instrument(evidence: Evidence) -> Observed | None:
-    exchange = evidence.get(probe.UNKNOWN)
-    if not evidence.is_up or exchange is None or exchange.status in {None, 429}:
+    exchange = _answered(evidence, probe.UNKNOWN, telling=frozenset({403}))
+    if exchange is None or (exchange.status == 200 and not exchange.is_answered):
         return None
-    if exchange.is_answered and not exchange.items:
+    if exchange.is_empty:
         return Observed("no items, no error")
     return Observed(_refusal(exchange), agrees=False)
 
 
 def _answer_time(evidence: Evidence) -> Observed | None:
-    taken = [exchange.seconds for exchange in evidence.exchanges if exchange.reply is not None]
+    taken = evidence.times
     return Observed(f"{max(taken):.1f} s at most", max(taken) <= SLOWEST) if taken else None
 
 
