@@ -166,7 +166,7 @@ def _in_words(error: ValidationError) -> list[str]:
     phrases = {
         "type": f"is not of type {_joined(value)}",
         "format": f"is not in the format {value}",
-        "pattern": f"does not match {value}",
+        "pattern": "does not end with Z" if value == "Z$" else f"does not match {value}",
         "const": f"is not {value!r}",
     }
     return [phrases.get(str(error.validator), f"breaks {error.validator}: {value}")]

@@ -41,7 +41,15 @@ def main() -> int:
             start = end - LONGEST_WINDOW
             return run(
                 console,
-                Target(base_url, Secret(DEMO_KEY), INSTRUMENTS, start, end, interval=0),
+                Target(
+                    base_url,
+                    Secret(DEMO_KEY),
+                    INSTRUMENTS,
+                    start,
+                    end,
+                    interval=0,
+                    shows_questions=False,  # what a stand-in answers to them is its own doing
+                ),
             )
     except KeyboardInterrupt:
         console.print("\nStopped.")

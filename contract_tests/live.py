@@ -59,6 +59,7 @@ class Target:
     budget: int = BUDGET
     report_dir: Path | None = None
     accepted: tuple[Acceptance, ...] = ()
+    shows_questions: bool = True
 
 
 def parser() -> argparse.ArgumentParser:
@@ -220,7 +221,7 @@ def run(console: Console, target: Target) -> int:
     result = judged(target, [redactor.exchange(exchange) for exchange in asked], began)
     shown = replace(result, findings=tuple(apply(result.findings, target.accepted, began.date())))
     texts = reports(shown, result, redactor)
-    print_run(console, shown)
+    print_run(console, shown, questions=target.shows_questions)
     where = "questions.patch of --report-dir DIR"
     if target.report_dir is not None:
         write(target.report_dir, texts)
@@ -228,7 +229,7 @@ def run(console: Console, target: Target) -> int:
         console.print(
             f"Reports: {target.report_dir}", soft_wrap=True, highlight=False, markup=False
         )
-    if shown.answered:
+    if shown.answered and target.shows_questions:
         text = f"What was observed, as a patch for openapi/questions.yaml: {where}"
         console.print(text, soft_wrap=True, highlight=False, markup=False)
     return shown.exit_code

@@ -102,7 +102,7 @@ REPLIES: dict[str, tuple[httpx.Response, str]] = {
     ),
     "other offset": (
         httpx.Response(200, json=[ITEM | {"time": "2022-06-07T11:18:42+01:00"}]),
-        "$[0].time does not match Z$",
+        "$[0].time does not end with Z",
     ),
     "null user": (httpx.Response(200, json=[ITEM | {"user": None}]), "$[0].user is not of type"),
     "unknown field": (

@@ -185,14 +185,20 @@ def _shown_run(run: Run) -> dict[str, Any]:
 # --- the terminal
 
 
-def print_run(console: Console, run: Run) -> None:
-    """Print a row per finding, what to do, what was learnt, what it cost, and the result."""
+def print_run(console: Console, run: Run, *, questions: bool = True) -> None:
+    """Print a row per finding, what to do, what was learnt, what it cost, and the result.
+
+    Args:
+        console: Where to.
+        run: What to print.
+        questions: Whether what was seen of open questions is printed too.
+    """
     console.print(_table(run.findings))
     for advice in run.advice:
         _print(console, f"What to do: {plain(advice)}.")
     for name, marks in _marks(run).items():
         _print(console, f"Marks of {plain(name)}, for --accept: {plain(marks)}")
-    for question in run.answered:
+    for question in run.answered if questions else ():
         _print(console, _answered(question, _day(run)))
     _print(console, f"{_number(len(run.exchanges), 'request')} in {run.seconds:.2f} s.", "dim")
     _print(console, in_words(run.findings), "bold")
