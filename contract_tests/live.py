@@ -265,13 +265,15 @@ def reports(shown: Run, result: Run, redactor: Redactor) -> dict[str, str]:
     """
     verdicts = {finding.name: str(finding.verdict) for finding in result.findings}
     texts = {name: render(shown) for name, render in REPORTS.items()}
-    texts["cassette.json"] = dumps(result, verdicts)
     texts["questions.patch"] = patch(shown.questions, shown.began.date(), shown.base_url)
     blank = "".join(render(_nothing_of(shown)) for render in REPORTS.values())
     blank += QUESTIONS_FILE.read_text(encoding="utf-8")
     for text in texts.values():
         redactor.check(text, blank)
-    return texts
+    cassette = dumps(result, verdicts)
+    bodies = [one.reply.json for one in result.exchanges if one.reply is not None]
+    redactor.check_bodies(cassette, bodies)
+    return texts | {"cassette.json": cassette}
 
 
 def write(folder: Path, texts: dict[str, str]) -> None:

@@ -38,6 +38,9 @@ CHARSET = re.compile(r"charset=\"?([A-Za-z0-9-]{1,12})\"?", re.IGNORECASE)
 RETRY_AFTER = re.compile(r"\d{1,9}|[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} [\d:]{8} GMT", re.ASCII)
 
 
+LEFT = "a text of an answer is left in what was to be written: nothing was"
+
+
 class LeakError(RuntimeError):
     """Something secret is left in what was to be written. Nothing was written."""
 
@@ -56,7 +59,6 @@ class Redactor:
         self._chance = random.SystemRandom()
         self._stand_ins: dict[str, str] = {}
         self._numbers: dict[str, Any] = {}
-        self._telling: set[str] = set()
         self.serials = {
             serial
             for exchange in exchanges
@@ -69,7 +71,7 @@ class Redactor:
                 self.secrets.update(_texts(exchange.reply.json))
                 if isinstance(exchange.reply.json, dict):
                     self.secrets.update(set(exchange.reply.json) - PARTS)
-        self._telling = {text for text in self.secrets if len(text) >= 5}
+        self._taken = set(self.secrets)
 
     def __repr__(self) -> str:
         return f"<Redactor of {len(self.secrets)} texts>"
@@ -93,12 +95,13 @@ class Redactor:
         return self._stand_ins.get(text, "")
 
     def _new(self, text: str) -> str:
-        taken = {*self._stand_ins.values(), *self.secrets}
+        never = [self._api_key, *(serial for serial in self.serials if len(serial) > 2)]
         shape = text if any(map(str.isalnum, text)) else "x" * len(text)
         for attempt in range(10_000):
             longer = shape + "x" * (attempt // 100)  # short texts run out of stand-ins
             candidate = "".join(map(self._other, longer))
-            if candidate not in taken and not any(text in candidate for text in self._telling):
+            if candidate not in self._taken and not any(one in candidate for one in never):
+                self._taken.add(candidate)
                 return candidate
         raise LeakError("there is no stand-in for a text of an answer")
 
@@ -177,7 +180,7 @@ class Redactor:
         raise LeakError("there is no stand-in for a number of an answer")
 
     def check(self, text: str, blank: str = "") -> None:
-        """Refuse to let a text go in which something secret is left.
+        """Refuse to let a report go in which something secret is left.
 
         Args:
             text: What is to be written.
@@ -187,18 +190,33 @@ class Redactor:
         Raises:
             LeakError: Something is left. The message does not say what.
         """
+        self._check_key_and_serials(text, blank)
+        for secret in self.secrets - self.serials:
+            if _is_telling(secret) and any(
+                form in text and form not in blank for form in _forms(secret)
+            ):
+                raise LeakError(LEFT)
+
+    def check_bodies(self, text: str, bodies: Iterable[Any]) -> None:
+        """Refuse to let a cassette go in which something secret is left.
+
+        Args:
+            text: What is to be written.
+            bodies: The parsed bodies in it, which may be long.
+
+        Raises:
+            LeakError: Something is left. The message does not say what.
+        """
+        self._check_key_and_serials(text, "")
+        if any(not self.secrets.isdisjoint(_texts(body)) for body in bodies):
+            raise LeakError(LEFT)
+
+    def _check_key_and_serials(self, text: str, blank: str) -> None:
         if any(form in text for form in _forms(self._api_key)):
             raise LeakError("the key is left in what was to be written; nothing was written")
         for serial in self.serials:
             if _has_word(text, serial) and not (serial.isalpha() and _has_word(blank, serial)):
                 raise LeakError("a serial number is left in what was to be written: nothing was")
-        for secret in self.secrets - self.serials:
-            if _is_telling(secret) and any(
-                form in text and form not in blank for form in _forms(secret)
-            ):
-                raise LeakError(
-                    "a text of an answer is left in what was to be written: nothing was"
-                )
 
 
 def _documented() -> set[str]:
