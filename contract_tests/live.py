@@ -268,8 +268,10 @@ def reports(shown: Run, result: Run, redactor: Redactor) -> dict[str, str]:
     texts["questions.patch"] = patch(shown.questions, shown.began.date(), shown.base_url)
     blank = "".join(render(_nothing_of(shown)) for render in REPORTS.values())
     blank += QUESTIONS_FILE.read_text(encoding="utf-8")
+    said = " ".join(f"{one.judgement.because} {one.judgement.advice}" for one in shown.findings)
+    said += " ".join(one.question.name for one in shown.exchanges)
     for text in texts.values():
-        redactor.check(text, blank)
+        redactor.check(text, blank, said)
     cassette = dumps(result, verdicts)
     bodies = [one.reply.json for one in result.exchanges if one.reply is not None]
     redactor.check_bodies(cassette, bodies)

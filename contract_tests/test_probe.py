@@ -557,6 +557,65 @@ def test_an_outage_answers_no_open_question(position: int) -> None:
         assert not answered, fault
 
 
+@pytest.mark.parametrize("position", range(7, 12))
+@pytest.mark.parametrize("status", [500, 501, 511])
+def test_a_server_that_falls_over_and_stays_down_breaks_no_promise(
+    position: int, status: int
+) -> None:
+    """Only if it is there again afterwards was it the question."""
+    inner = Standin(WORLD)
+    transport = inner.transport()
+
+    def respond(request: httpx.Request) -> httpx.Response:
+        response = transport.handle_request(request)
+        return response if len(inner.requests) < position else httpx.Response(status, html="no")
+
+    result = findings(httpx.MockTransport(respond))
+    assert exit_code(result.values()) == 3
+
+
+@pytest.mark.parametrize("position", range(12, 18))
+def test_what_breaks_the_page_is_broken_at_the_questions_of_a_larger_budget_too(
+    position: int,
+) -> None:
+    """They belong to no promise of their own, and are looked at all the same."""
+    for fault in ("429-html", "200-html", "200-truncated"):
+        standin = Standin(WORLD, script={position: fault})
+        result = findings(standin.transport(), budget=THOROUGH)
+        assert result["items-fit"].verdict == Verdict.BROKEN, fault
+
+
+def test_other_items_for_another_spelling_are_drift() -> None:
+    """+00:00 that is passed over, or taken for a local time."""
+
+    def change(request: httpx.Request, response: httpx.Response) -> httpx.Response:
+        is_offset = request.url.params["start"].endswith("+00:00")
+        return httpx.Response(200, json=response.json()[1:]) if is_offset else response
+
+    result = findings(changed(change), budget=THOROUGH)
+    assert result["offsets"].judgement.because == "observed: +00:00 is, with other items"
+
+
+@pytest.mark.parametrize("milliseconds", [1, 2, 3])
+def test_a_range_with_no_room_for_halves_is_not_cut(milliseconds: int) -> None:
+    """A half of no length would be refused, and rightly."""
+    start = datetime(2025, 6, 1, 12, tzinfo=UTC)
+    world = world_of("2025-06-01T12:00:00.0001Z", "2025-06-01T12:00:00.0009Z")
+    end = start + timedelta(milliseconds=milliseconds)
+    result = verdicts(Standin(world).transport(), start=start, end=end)
+
+    assert "broken" not in result.values()
+
+
+def test_an_item_whose_digits_are_cut_off_may_be_at_the_cut() -> None:
+    """12:00:00 may be 12:00:00.5, and be in both halves."""
+    entries = ("2025-06-01T12:00:00.500Z", "2025-06-01T12:00:01.200Z")
+    world = replace(world_of(*entries), switches=Switches(fraction_digits=0))
+    result = verdicts(Standin(world).transport(), instruments=["QT123456"])
+
+    assert result["halves-add-up"] == "holds"
+
+
 def test_how_long_an_outage_takes_is_no_drift() -> None:
     """A gateway gives up after half a minute or so."""
     clock = FakeClock()

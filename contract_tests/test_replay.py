@@ -18,7 +18,7 @@ from .live import Target, judged
 from .mocks import collected
 from .replay import differences, main, replay
 from .standin.adapters import Standin
-from .standin.mutants import MUTANTS
+from .standin.mutants import MUTANTS, Mutant, time
 from .standin.rules import DEMO_KEY, Switches
 from .test_probe import END, SERIALS, START, WORLD, exchanges_of
 
@@ -74,6 +74,15 @@ def test_a_run_that_was_cut_short_can_be_played_again(position: int, tmp_path: P
     for fault in ("429", "503-html"):
         cassette = load(recorded(Standin(WORLD, script={position: fault}), tmp_path))
 
+        assert differences(cassette, replay(cassette)) == []
+
+
+@pytest.mark.parametrize(("old", "new"), [("T", "t"), ("Z", "z"), (".814Z", ".Z")])
+def test_times_of_another_form_play_as_they_came(old: str, new: str, tmp_path: Path) -> None:
+    """They are kept, so that the SDK makes of them what it made then."""
+    mutant = Mutant("odd", "time format", time(lambda text: text.replace(old, new)))
+    cassette = load(recorded(Standin(WORLD, mutant=mutant), tmp_path))
+    with collected():
         assert differences(cassette, replay(cassette)) == []
 
 

@@ -93,7 +93,7 @@ def _exchange(exchange: Exchange) -> dict[str, Any]:
             else reply.body.decode("utf-8", "replace"),
         },
         "failure": exchange.failure,
-        "seconds": round(exchange.seconds, 3),
+        "seconds": exchange.seconds,
         "sdk": exchange.sdk,
         "off_spec": excuses(exchange),
     }

@@ -71,6 +71,16 @@ class Evidence:
         return [self._by_name[name] for name in GOOD if name in self._by_name]
 
     @property
+    def settling(self) -> list[Exchange]:
+        """What was asked for the sake of open questions, beyond the usual budget."""
+        return [self._by_name[name] for name in probe.SETTLING if name in self._by_name]
+
+    def is_answered_after(self, exchange: Exchange) -> bool:
+        """Whether the API was there again after an answer, so that a 5xx was no outage."""
+        later = self.exchanges[self.exchanges.index(exchange) + 1 :]
+        return any(one.status is not None and one.status < 500 for one in later)
+
+    @property
     def is_up(self) -> bool:
         """Whether the API answered every good question, so that a 5xx elsewhere is no outage."""
         return bool(self.good) and all(exchange.status == 200 for exchange in self.good)
@@ -159,6 +169,7 @@ def _nothing_to_add_up(evidence: Evidence) -> Judgement:
 def items_fit(evidence: Evidence) -> Judgement:
     """Good questions are answered 200, in JSON, with items that fit the spec."""
     judgements = [_misfit(one) or _no_items(one, evidence) for one in evidence.good]
+    judgements += [_misfit(one) for one in evidence.settling]
     month = evidence.get(probe.MONTH)
     if month is not None and month.status == 200:
         judgements.insert(0, _only_short_ranges(evidence))
@@ -202,7 +213,7 @@ def _worst(judgements: list[Judgement]) -> Judgement:
 def items_inside(evidence: Evidence) -> Judgement:
     """Every item lies inside the range that was asked for."""
     seen = outside = 0
-    for exchange in evidence.good:
+    for exchange in (*evidence.good, *(evidence.settling if evidence.is_up else ())):
         start = instant_of(exchange.question.start)
         end = instant_of(exchange.question.end)
         for stamp in stamps(exchange.items):
@@ -297,7 +308,8 @@ def halves_add_up(evidence: Evidence) -> Judgement:
 def _is_at(key: str, first_half: Exchange) -> bool:
     """Whether an item is exactly where the range was cut."""
     cut, item = instant_of(first_half.question.end), json.loads(key)
-    return any(stamp.instant == cut for stamp in stamps([item] if isinstance(item, dict) else []))
+    shown = stamps([item] if isinstance(item, dict) else [])
+    return any(stamp.instant <= cut < stamp.instant + stamp.unit for stamp in shown)
 
 
 def instruments_add_up(evidence: Evidence) -> Judgement:
@@ -388,7 +400,8 @@ def refused(name: str) -> Check:
         if not evidence.is_up:
             text = f"answered {status}, as it may answer anything"
             return Judgement(Verdict.UNDECIDED, text, FIRST)
-        if status in {401, 403}:  # the key may have expired since: that says nothing of the range
+        # The key may have expired since, or the server fallen over: that says nothing of the range.
+        if status in {401, 403} or (status >= 500 and not evidence.is_answered_after(exchange)):
             return _misfit(exchange) or _no_answer(exchange)
         if not 400 <= status <= 499:
             return Judgement(Verdict.BROKEN, f"answered {status}", TELL_VENDOR)

@@ -154,15 +154,12 @@ def middle_of(items: list[dict[str, Any]], start: datetime, end: datetime) -> da
         for before, stamp, after in zip(inside, inside[1:], inside[2:], strict=False)
         if stamp.digits >= 3 and stamp.instant % 10**6 == 0
     ]
+    quarter, half = len(exact) // 4, len(inside) // 2
     if exact:
-        quarter = len(exact) // 4
-        return _later(start, min(exact[quarter : len(exact) - quarter])[1] - first)
-    if len(inside) > 1:
-        half = len(inside) // 2
-        between = (inside[half - 1].instant + inside[half].instant) // 2 - first
-        return _later(start, between - between % 10**6)
-    return _later(start, (last - first) // 2 // 10**6 * 10**6)
-
-
-def _later(start: datetime, nanoseconds: int) -> datetime:
-    return start + timedelta(microseconds=nanoseconds // 1000)
+        cut = min(exact[quarter : len(exact) - quarter])[1]
+    elif len(inside) > 1:
+        cut = (inside[half - 1].instant + inside[half].instant) // 2
+    else:
+        cut = (first + last) // 2
+    millisecond = (cut - first) // 10**6 or 1
+    return start + timedelta(milliseconds=millisecond)

@@ -50,6 +50,10 @@ OFFSETS, JOINED, UNKNOWN = "times with +00:00", "serials with a comma", "unknown
 NO_END, LEAP_YEAR, OTHER_YEAR = "no end", "366 days, leap year", "366 days, other year"
 
 
+# What settles open questions, and is a good question or refused.
+SETTLING = (OFFSETS, JOINED, UNKNOWN, NO_END, LEAP_YEAR, OTHER_YEAR)
+
+
 def earlier(number: int) -> str:
     """What the report calls a range that is looked at because the chosen one is empty."""
     return f"{number} range{'s' if number > 1 else ''} earlier"
@@ -169,6 +173,8 @@ class _Interview:
             alone = self.ask(replace(question, name=ALONE, instruments=first, sdk=True))
             self.ask(replace(question, name=OTHERS, instruments=others))
         middle = middle_of(alone.items, question.start, question.end)
+        if not question.start < middle < question.end:
+            return  # there is no room for two halves
         half = replace(question, instruments=first)
         self.ask(replace(half, name=FIRST_HALF, end=middle))
         self.ask(replace(half, name=SECOND_HALF, start=middle))

@@ -145,7 +145,7 @@ def _year(evidence: Evidence) -> Observed | None:
         exchange = _answered(evidence, name)
         if exchange is None:
             return None
-        taken.append(exchange.status == 200)
+        taken.append(exchange.is_answered)
     readings = {
         (True, False): "the same day of the next year",
         (False, False): "365 days",
@@ -277,8 +277,9 @@ def _offsets(evidence: Evidence) -> Observed | None:
     exchange = _answered(evidence, probe.OFFSETS)
     if exchange is None:
         return None
-    if exchange.status == 200:
-        return Observed("+00:00 is")
+    if exchange.is_answered and evidence.whole is not None:
+        same = exchange.items == evidence.whole.items
+        return Observed("+00:00 is" if same else "+00:00 is, with other items", same)
     return Observed(f"+00:00 is refused with {_refusal(exchange)}", agrees=False)
 
 

@@ -27,12 +27,13 @@ from .report import in_markdown, plain
 PARTS = {
     *("count", "data", "entries", "items", "log", "next", "page", "records", "result", "results"),
     *("total", "value", "values", "error", "description", "code", "status", "title", "detail"),
+    *("time", "timestamp"),
 }
 FIELDS = {"time", "user", "message", "error", "description"}
 FIELD_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,39}")
 ERROR_CODE = re.compile(r"[A-Za-z]{1,40}")
 LIKE_A_TIME = re.compile(
-    r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d([.,]\d{1,12})?)?)?(Z|z|[+-]\d\d:?\d\d)?", re.ASCII
+    r"\d{4}-\d\d-\d\d([Tt ]\d\d:\d\d(:\d\d([.,]\d{0,12})?)?)?([Zz]|[+-]\d\d:?\d\d)?", re.ASCII
 )
 CHARSET = re.compile(r"charset=\"?([A-Za-z0-9-]{1,12})\"?", re.IGNORECASE)
 RETRY_AFTER = re.compile(r"\d{1,9}|[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} [\d:]{8} GMT", re.ASCII)
@@ -70,7 +71,7 @@ class Redactor:
             if exchange.reply is not None:
                 self.secrets.update(_texts(exchange.reply.json))
                 if isinstance(exchange.reply.json, dict):
-                    self.secrets.update(set(exchange.reply.json) - PARTS)
+                    self.secrets.update(set(exchange.reply.json) - PARTS - {""})
         self._taken = set(self.secrets)
 
     def __repr__(self) -> str:
@@ -137,7 +138,7 @@ class Redactor:
         return self._value("", body)
 
     def _part(self, name: str, value: Any, status: int) -> Any:
-        if isinstance(value, str) and status != 200 and value not in {self._api_key, *self.serials}:
+        if isinstance(value, str) and status != 200 and value not in self.secrets:
             if name == "error" and ERROR_CODE.fullmatch(value):
                 return value
             if name == "description" and value in _documented():
@@ -158,9 +159,12 @@ class Redactor:
 
     def _field(self, name: str) -> str:
         """The name of a field, unless it is a datum elsewhere: then it may be one here."""
-        if name in FIELDS or (FIELD_NAME.fullmatch(name) and name not in self.secrets):
+        if name in FIELDS:
             return name
-        return self.text(name)
+        is_datum = name in self.secrets or any(
+            serial.lower() in name.lower() for serial in self.serials if len(serial) > 2
+        )
+        return name if FIELD_NAME.fullmatch(name) and not is_datum else self.text(name)
 
     def _number(self, value: float) -> Any:
         text = repr(value)
@@ -179,13 +183,13 @@ class Redactor:
                 return number
         raise LeakError("there is no stand-in for a number of an answer")
 
-    def check(self, text: str, blank: str = "") -> None:
+    def check(self, text: str, blank: str = "", said: str = "") -> None:
         """Refuse to let a report go in which something secret is left.
 
         Args:
             text: What is to be written.
-            blank: The same with nothing of an answer in it: a user or message that is in there too
-                says nothing.
+            blank: The same with nothing of an answer in it: what is in there too says nothing.
+            said: What the judgements say: a user or message may say it too.
 
         Raises:
             LeakError: Something is left. The message does not say what.
@@ -193,7 +197,7 @@ class Redactor:
         self._check_key_and_serials(text, blank)
         for secret in self.secrets - self.serials:
             if _is_telling(secret) and any(
-                form in text and form not in blank for form in _forms(secret)
+                form in text and form not in blank and form not in said for form in _forms(secret)
             ):
                 raise LeakError(LEFT)
 
@@ -215,7 +219,7 @@ class Redactor:
         if any(form in text for form in _forms(self._api_key)):
             raise LeakError("the key is left in what was to be written; nothing was written")
         for serial in self.serials:
-            if _has_word(text, serial) and not (serial.isalpha() and _has_word(blank, serial)):
+            if _has_word(text, serial) and not _has_word(blank, serial):
                 raise LeakError("a serial number is left in what was to be written: nothing was")
 
 
@@ -245,11 +249,11 @@ def _texts(value: Any, name: str = "") -> Iterator[str]:
             yield from _texts(one, name)
     elif isinstance(value, dict):
         for key, one in value.items():
-            if not FIELD_NAME.fullmatch(key):
+            if key and not FIELD_NAME.fullmatch(key):
                 yield key
             if key == "error" and isinstance(one, str) and ERROR_CODE.fullmatch(one):
                 continue
-            if key == "description" and one in _documented():
+            if key == "description" and isinstance(one, str) and one in _documented():
                 continue
             yield from _texts(one, key)
 
@@ -264,10 +268,11 @@ def _is_telling(text: str) -> bool:
 
 def _has_word(text: str, word: str) -> bool:
     """Whether a serial number stands somewhere, and not as a part of something longer."""
-    if len(word) < 3:
-        return False
+    if len(word) < 3 or (word.isdecimal() and len(word) < 5):
+        return False  # a status, a year, a number of items
     forms = "|".join(re.escape(form) for form in sorted(_forms(word)))
-    return re.search(f"(?<![A-Za-z0-9])(?:{forms})(?![A-Za-z0-9])", text) is not None
+    alone = f"(?<![A-Za-z0-9])(?:{forms})(?![A-Za-z0-9])"
+    return re.search(alone, text, re.IGNORECASE) is not None
 
 
 def _forms(text: str) -> set[str]:
@@ -278,8 +283,8 @@ def _forms(text: str) -> set[str]:
         html.escape(text, quote=False),
         json.dumps(text)[1:-1],
         json.dumps(text, ensure_ascii=False)[1:-1],
-        quote(text, safe=""),
-        quote_plus(text),
+        quote(text, safe="", errors="replace"),
+        quote_plus(text, errors="replace"),
         plain(text),
         html.escape(plain(text)),
         in_markdown(text),
