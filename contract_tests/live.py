@@ -222,7 +222,7 @@ def run(console: Console, target: Target) -> int:
     shown = replace(result, findings=tuple(apply(result.findings, target.accepted, began.date())))
     texts = reports(shown, result, redactor)
     print_run(console, shown, questions=target.shows_questions)
-    where = "questions.patch of --report-dir DIR"
+    where = "--report-dir DIR writes it"
     if target.report_dir is not None:
         write(target.report_dir, texts)
         where = str(target.report_dir / "questions.patch")

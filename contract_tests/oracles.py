@@ -127,7 +127,7 @@ def keeps_to_the_instruments(request: Request, reply: Reply, truth: Truth) -> st
         if entry.instrument in wanted
     }
     strange = sum(_key(item) not in known for item in reply.objects())
-    return f"{strange} items are not of the instruments asked for" if strange else None
+    return f"{strange} items are in no log of the instruments asked for" if strange else None
 
 
 def leaves_nothing_out(request: Request, reply: Reply, truth: Truth) -> str | None:

@@ -639,6 +639,15 @@ def test_a_check_that_fails_leaves_the_others_alone(monkeypatch: pytest.MonkeyPa
     assert result["items-inside"].verdict == Verdict.HOLDS
 
 
+def test_a_contradicted_assumption_says_which() -> None:
+    """The question, and what was assumed."""
+    world = replace(WORLD, switches=Switches(end_inclusive=False, fraction_digits=7))
+    finding = findings(Standin(world).transport())["end-inclusive"]
+
+    assert finding.promise == "Is an item exactly at end in the answer? (assumed: yes)"
+    assert finding.judgement.because == "observed: no"
+
+
 def test_nobody_is_asked_for_long_who_does_not_answer() -> None:
     """Each silence costs half a minute: two in a row are enough."""
     assert len(exchanges_of(OUTAGES["silent"])) == 2

@@ -275,11 +275,11 @@ def test_drift_that_is_accepted_by_name_does_not_fail_the_run(
         asking(monkeypatch, base_url)
         assert live.main(["--interval", "0"]) == 1
         printed = capsys.readouterr().out
-        marks = re.search(r"^Marks of in-order, for --accept: (.*)$", printed, re.MULTILINE)
-        assert marks is not None
-        path.write_text(
-            f"- {{promise: in-order, marks: [{marks[1]}], reason: asked, expires: {day}}}"
+        marks = re.search(
+            r"^To accept in-order in a file of --accept: (.*)$", printed, re.MULTILINE
         )
+        assert marks is not None
+        path.write_text(f"- {{promise: in-order, {marks[1]}, reason: asked, expires: {day}}}")
         monkeypatch.setenv("COLUMNS", "300")
         words = ["--interval", "0", "--accept", str(path), "--report-dir", str(tmp_path)]
         assert live.main(words) == 0

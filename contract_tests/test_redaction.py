@@ -317,6 +317,16 @@ def test_a_text_in_which_something_is_left_is_not_let_go(text: str) -> None:
     redactor.check("before after")
 
 
+def test_a_key_that_is_a_word_of_ours_stops_no_report() -> None:
+    """It is no key of the API's: the run says so by its 401s, and is to be read."""
+    exchanges = exchanges_of(Standin(WORLD).transport(), api_key="wrong")
+    redactor = Redactor("wrong", exchanges)
+    target = Target("http://127.0.0.1/v1", Secret("wrong"), SERIALS, START, END)
+    run = judged(target, [redactor.exchange(exchange) for exchange in exchanges], END)
+
+    assert "With a wrong key there is a 401" in reports(run, run, redactor)["report.md"]
+
+
 @pytest.mark.parametrize("left", [KEY, "QT123456", "ok", MESSAGE])
 def test_a_cassette_in_which_something_is_left_is_not_let_go(left: str) -> None:
     """A body may be long, so that its texts are compared one by one; short ones count too."""

@@ -85,7 +85,7 @@ def _entry(where: str, entry: Any, today: date) -> Acceptance:
     marks = entry["marks"]
     if not isinstance(marks, list) or not marks or not all(isinstance(one, str) for one in marks):
         raise ConfigurationError(
-            f"{where}: marks must be a list of texts, as the report shows them"
+            f"{where}: marks must be a list of texts in quotes, as the report shows them"
         )
     if not isinstance(entry["reason"], str) or not entry["reason"].strip():
         raise ConfigurationError(f"{where}: reason must be a text that says why")
@@ -135,7 +135,8 @@ def _applied(finding: Finding, acceptance: Acceptance | None, today: date) -> Fi
     if acceptance is None or finding.verdict == Verdict.BROKEN:
         return finding
     if acceptance.expires < today:
-        return replace(finding, judgement=_expired(acceptance, finding.judgement.because))
+        judgement = finding.judgement
+        return replace(finding, judgement=_expired(acceptance, judgement.because, judgement.marks))
     if finding.verdict == Verdict.HOLDS:
         judgement = replace(
             finding.judgement, advice=f"the acceptance of {finding.name} is not needed: remove it"
@@ -154,10 +155,10 @@ def _applied(finding: Finding, acceptance: Acceptance | None, today: date) -> Fi
     )
 
 
-def _expired(acceptance: Acceptance, because: str) -> Judgement:
+def _expired(acceptance: Acceptance, because: str, marks: tuple[str, ...] = ()) -> Judgement:
     return Judgement(
         Verdict.DRIFT,
         f"{because}; its acceptance ended on {acceptance.expires}",
         f"look at {acceptance.promise} again: renew its acceptance with a reason, or remove it",
-        tuple(sorted(acceptance.marks)),
+        marks,
     )

@@ -28,7 +28,11 @@ KNOWN_TYPES = {"text/html", "text/plain", "application/xml", "application/proble
 
 EMPTY = "choose instruments and a range that have entries"
 TELL_VENDOR = "check the address; if it is right, tell the vendor"
-AGAIN = "run it again, as an entry may have come in between; if it stays so, tell the vendor"
+AGAIN = (
+    "run it again, as an entry may have come in between; if it stays so, answers are cut short or "
+    "mixed up: tell the vendor"
+)
+REFUSE = "tell the vendor, with report and cassette"
 NOTE_IT = "if it is there to stay, change openapi/ and contract_tests/strict.yaml, or accept it"
 FIRST = "see to it first that a good question is answered"
 LATER = "run it again later"
@@ -91,7 +95,8 @@ class Evidence:
         return [
             exchange.seconds
             for exchange in self.exchanges
-            if exchange.status is not None and exchange.status < 500 and exchange.status != 408
+            if exchange.status is not None and exchange.status < 500
+            if exchange.status not in {408, 429}
         ]
 
     @property
@@ -404,7 +409,7 @@ def refused(name: str) -> Check:
         if status in {401, 403} or (status >= 500 and not evidence.is_answered_after(exchange)):
             return _misfit(exchange) or _no_answer(exchange)
         if not 400 <= status <= 499:
-            return Judgement(Verdict.BROKEN, f"answered {status}", TELL_VENDOR)
+            return Judgement(Verdict.BROKEN, f"answered {status} instead of refused", REFUSE)
         if status != 400:
             text = f"refused with {status}; 400 is assumed"
             return Judgement(Verdict.DRIFT, text, NOTE_IT, (f"status {status}",))
@@ -425,7 +430,7 @@ def unauthorised(name: str) -> Check:
         if status == 401:
             return _misfit(exchange) or Judgement(Verdict.HOLDS, "refused with 401")
         if 200 <= status <= 299:
-            return Judgement(Verdict.BROKEN, f"answered {status}", TELL_VENDOR)
+            return Judgement(Verdict.BROKEN, f"answered {status} instead of refused", REFUSE)
         if not evidence.is_up:
             text = f"answered {status}, as it may answer anything"
             return Judgement(Verdict.UNDECIDED, text, FIRST)

@@ -74,11 +74,11 @@ def contradictions(questions: list[OpenQuestion]) -> list[Finding]:
     return [
         Finding(
             question.name,
-            f"Assumed of an open question: {question.assumed}",
+            f"{question.question} (assumed: {question.assumed})",
             Judgement(
                 Verdict.DRIFT,
                 f"observed: {question.observed.answer}",
-                "take the patch to openapi/questions.yaml, and change the assumption",
+                "make sure of it; then apply questions.patch, and change the assumption",
                 (question.observed.answer,),
             ),
         )

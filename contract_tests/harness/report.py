@@ -4,6 +4,7 @@ The same run gives the same text: nothing here looks at a clock. A text that cam
 from a file, is never taken for markup.
 """
 
+import json
 import re
 import unicodedata
 from collections.abc import Callable
@@ -142,7 +143,7 @@ def _to_do(run: Run) -> dict[str, list[str]]:
 def _marks(run: Run) -> dict[str, str]:
     """What a file of accepted drift has to name, by finding."""
     return {
-        one.name: "; ".join(one.judgement.marks)
+        one.name: json.dumps([plain(mark) for mark in one.judgement.marks], ensure_ascii=False)
         for one in run.findings
         if one.verdict == Verdict.DRIFT and one.judgement.marks
     }
@@ -197,7 +198,7 @@ def print_run(console: Console, run: Run, *, questions: bool = True) -> None:
     for advice in run.advice:
         _print(console, f"What to do: {plain(advice)}.")
     for name, marks in _marks(run).items():
-        _print(console, f"Marks of {plain(name)}, for --accept: {plain(marks)}")
+        _print(console, f"To accept {plain(name)} in a file of --accept: marks: {marks}")
     for question in run.answered if questions else ():
         _print(console, _answered(question, _day(run)))
     _print(console, f"{_number(len(run.exchanges), 'request')} in {run.seconds:.2f} s.", "dim")
@@ -280,8 +281,8 @@ def junit(run: Run) -> str:
         name="contract",
         tests=str(len(run.findings)),
         failures=str(counts[Verdict.BROKEN] + counts[Verdict.DRIFT]),
-        errors=str(counts[Verdict.UNDECIDED]),
-        skipped=str(counts[Verdict.NOT_ASKED]),
+        errors="0",
+        skipped=str(counts[Verdict.UNDECIDED] + counts[Verdict.NOT_ASKED]),
         time=f"{run.seconds:.3f}",
         timestamp=f"{run.began.astimezone(UTC):%Y-%m-%dT%H:%M:%S}",
     )
@@ -296,7 +297,7 @@ def junit(run: Run) -> str:
 OUTCOMES = {
     Verdict.BROKEN: "failure",
     Verdict.DRIFT: "failure",
-    Verdict.UNDECIDED: "error",
+    Verdict.UNDECIDED: "skipped",  # an error would be as red as a failure, and an outage is none
     Verdict.NOT_ASKED: "skipped",
 }
 
