@@ -1,4 +1,4 @@
-"""Whether one exchange keeps the contract: its request, its reply, and the two together.
+"""Whether one exchange keeps the contract: its request and its reply, each with the other in mind.
 
 Pure functions, for the mocks of the tests, the answers of the stand-in and those of the live API.
 """
@@ -111,21 +111,16 @@ def _range_problems(given: dict[str, list[str]], contract: Contract) -> list[Pro
     return [] if violation is None else [Problem("range", violation)]
 
 
-def exchange_problems(request: Request, reply: Reply | None) -> list[str]:
-    """Say what is wrong with an exchange, taken together, in the strict reading.
+def asked_wrongly(request: Request, reply: Reply | None) -> list[str]:
+    """Say what is wrong with a request, in the strict reading, and with what it got in mind.
 
     A request against the contract is right where it is refused: with 400, or with 401, which comes
-    before anything else is looked at. A request that keeps it is not refused with 400.
+    before anything else is looked at.
 
     Args:
         request: What was asked.
         reply: What was answered; None if nothing came.
     """
-    return asked_wrongly(request, reply) + answered_wrongly(request, reply)
-
-
-def asked_wrongly(request: Request, reply: Reply | None) -> list[str]:
-    """The half of `exchange_problems` that is the request's."""
     status = None if reply is None else reply.status
     problems = [str(problem) for problem in request_problems(request, strict())]
     if status in {400, 401}:
@@ -136,7 +131,10 @@ def asked_wrongly(request: Request, reply: Reply | None) -> list[str]:
 
 
 def answered_wrongly(request: Request, reply: Reply | None) -> list[str]:
-    """The half of `exchange_problems` that is the reply's."""
+    """Say what is wrong with a reply, in the strict reading, and with what was asked in mind.
+
+    A request that keeps the contract is not refused with 400.
+    """
     if reply is None:
         return []
     problems = [str(problem) for problem in reply_problems(reply, strict())]

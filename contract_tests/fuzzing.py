@@ -28,7 +28,7 @@ from schemathesis.generation.meta import TestPhase
 from .clock import FakeClock
 from .contract import PATH, strict
 from .messages import Reply, Request
-from .oracles import ORACLES, SLOWEST, Oracle, Truth
+from .oracles import ORACLES, SLOWEST, Oracle
 from .standin.adapters import Standin
 from .standin.fleet import POSTINGS, fleet
 from .standin.rules import DEMO_KEY, World
@@ -94,11 +94,6 @@ class Run:
         }
 
 
-def truth_of(world: World) -> Truth:
-    """What the stand-in was given."""
-    return Truth(world.entries, world.keys, world.keys_without_scope)
-
-
 def fuzz(
     standin: Standin,
     *,
@@ -124,7 +119,7 @@ def fuzz(
         schema.config.base_url = base_url
     for hook in (flatmap_case, map_case):
         schema.hook(hook)
-    _current.update(truth=truth_of(standin.world), clock=clock)
+    _current.update(truth=standin.world, clock=clock)
     run = Run()
     for event in engine.from_schema(schema).execute():
         if isinstance(event, events.ScenarioFinished):

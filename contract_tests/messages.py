@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -96,6 +97,11 @@ class Reply:
         """The objects of a list; nothing if the body is no list."""
         if isinstance(self.json, list):
             yield from (item for item in self.json if isinstance(item, dict))
+
+    def bag(self) -> Counter[str]:
+        """The elements of a list in any order, each as JSON; anything else is one element."""
+        elements = self.json if isinstance(self.json, list) else [self.json]
+        return Counter(json.dumps(element, sort_keys=True) for element in elements)
 
 
 def _refuse(constant: str) -> None:

@@ -137,16 +137,23 @@ def _taken() -> list[str]:
     return list(dict.fromkeys(found))
 
 
+@contextmanager
+def _raised(request: httpx.Request) -> Iterator[None]:
+    """Judge what a handler raises instead of answering."""
+    try:
+        yield
+    except respx.models.AllMockedAssertionError:
+        _leave_unanswered(request)
+        raise
+    except Exception as error:
+        _answered(request, error)
+        raise
+
+
 def _watched(handler: Any) -> Any:
     def handle(router: respx.Router, request: httpx.Request) -> httpx.Response:
-        try:
+        with _raised(request):
             response: httpx.Response = handler(router, request)
-        except respx.models.AllMockedAssertionError:
-            _leave_unanswered(request)
-            raise
-        except Exception as error:
-            _answered(request, error)
-            raise
         _answered(request, _read(response))
         return response
 
@@ -155,14 +162,8 @@ def _watched(handler: Any) -> Any:
 
 def _awatched(handler: Any) -> Any:
     async def handle(router: respx.Router, request: httpx.Request) -> httpx.Response:
-        try:
+        with _raised(request):
             response: httpx.Response = await handler(router, request)
-        except respx.models.AllMockedAssertionError:
-            _leave_unanswered(request)
-            raise
-        except Exception as error:
-            _answered(request, error)
-            raise
         _answered(request, await _aread(response))
         return response
 

@@ -19,9 +19,9 @@ from rich.table import Table
 
 from .clock import FakeClock
 from .fuzzing import UNTIL, WORLD
-from .harness.checks import PROMISES, Evidence, judge
+from .harness.checks import Evidence, judge
 from .harness.probe import Probe
-from .harness.questions import JUDGED_BY_A_PROMISE, LOOKS, contradictions, open_questions
+from .harness.questions import contradictions, open_questions
 from .harness.verdicts import Finding, Verdict
 from .standin.adapters import Standin
 from .standin.mutants import MUTANTS, Mutant, by_name
@@ -204,11 +204,6 @@ def explain(command: argparse.ArgumentParser, name: str) -> int:
         if finding.verdict in {Verdict.BROKEN, Verdict.DRIFT}:
             print(f"probe, {finding.verdict}: {finding.promise}: {finding.judgement.because}")
     return 0
-
-
-assert {check.name for check in PROBE_CHECKS} == (
-    {promise.name for promise in PROMISES} | (set(LOOKS) - JUDGED_BY_A_PROMISE)
-)
 
 
 if __name__ == "__main__":

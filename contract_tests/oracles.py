@@ -1,55 +1,28 @@
 """What is wrong with one answer of the stand-in, in words: whoever asked, and whatever was asked.
 
-Each oracle is a pure function of a request, its reply and the truth: the log that the stand-in was
-given, and its keys. What no single answer can show is in ``suite.py``.
+Each oracle is a pure function of a request, its reply and the truth: the world that the stand-in
+was given. It reads the log and the keys in it, and uses none of the stand-in's rules. What no
+single answer can show is in ``suite.py``.
 """
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
 from .conformity import reply_problems, request_problems
 from .contract import PATH, strict
 from .messages import Reply, Request
-from .standin.fleet import Entry
+from .standin.rules import World
 from .times import instant
 
 SLOWEST = 10.0  # seconds
 
 
-@dataclass(frozen=True)
-class Truth:
-    """What the stand-in was given.
-
-    Attributes:
-        entries: The log.
-        keys: The good keys.
-        keys_without_scope: The keys that may not see it.
-    """
-
-    entries: tuple[Entry, ...]
-    keys: frozenset[str]
-    keys_without_scope: frozenset[str]
-
-    def log(self, request: Request) -> list[tuple[str, str, str]]:
-        """The items that answer a good request, both ends included, by time."""
-        start, end = (instant(request.parameters[name][0]) for name in ("start", "end"))
-        wanted = set(request.parameters["instruments"])
-        chosen = [
-            entry
-            for entry in self.entries
-            if entry.instrument in wanted and start <= instant(entry.time) <= end
-        ]
-        chosen.sort(key=lambda entry: instant(entry.time))
-        return [(entry.time, entry.user, entry.message) for entry in chosen]
+Oracle = Callable[[Request, Reply, World], str | None]
 
 
-Oracle = Callable[[Request, Reply, Truth], str | None]
-
-
-def fits_the_contract(request: Request, reply: Reply, truth: Truth) -> str | None:
+def fits_the_contract(request: Request, reply: Reply, truth: World) -> str | None:
     """A reply has a status, headers and a body of the strict reading."""
     del truth
     if not _is_ours(request):
@@ -58,7 +31,7 @@ def fits_the_contract(request: Request, reply: Reply, truth: Truth) -> str | Non
     return "; ".join(str(problem) for problem in problems[:3]) or None
 
 
-def asks_for_a_key(request: Request, reply: Reply, truth: Truth) -> str | None:
+def asks_for_a_key(request: Request, reply: Reply, truth: World) -> str | None:
     """Without a good key there is the page's 401, and without its scope the page's 403."""
     key = request.headers.get("x-api-key")
     if not _is_ours(request) or key in truth.keys:
@@ -71,14 +44,14 @@ def asks_for_a_key(request: Request, reply: Reply, truth: Truth) -> str | None:
     return None if documented else f"the body of the {expected} is not the page's"
 
 
-def takes_what_is_allowed(request: Request, reply: Reply, truth: Truth) -> str | None:
+def takes_what_is_allowed(request: Request, reply: Reply, truth: World) -> str | None:
     """A request that the contract allows is answered with 200; one too many, with 429."""
     if not _is_good(request, truth) or reply.status in {200, 429}:
         return None
     return f"a request that the contract allows gets {reply.status}"
 
 
-def refuses_what_is_not(request: Request, reply: Reply, truth: Truth) -> str | None:
+def refuses_what_is_not(request: Request, reply: Reply, truth: World) -> str | None:
     """A request against the contract is refused with 400; only +00:00 is taken for Z."""
     if not _is_ours(request) or request.headers.get("x-api-key") not in truth.keys:
         return None
@@ -89,7 +62,7 @@ def refuses_what_is_not(request: Request, reply: Reply, truth: Truth) -> str | N
     return f"a request in which {problems[0]} gets {reply.status}, not 400"
 
 
-def keeps_to_the_window(request: Request, reply: Reply, truth: Truth) -> str | None:
+def keeps_to_the_window(request: Request, reply: Reply, truth: World) -> str | None:
     """Every item lies inside the range asked for."""
     if not _is_answered(request, reply, truth):
         return None
@@ -99,7 +72,7 @@ def keeps_to_the_window(request: Request, reply: Reply, truth: Truth) -> str | N
     return f"{len(outside)} of {len(times)} items are outside the range" if outside else None
 
 
-def sorts_by_time(request: Request, reply: Reply, truth: Truth) -> str | None:
+def sorts_by_time(request: Request, reply: Reply, truth: World) -> str | None:
     """Items come by time, over all instruments."""
     if not _is_answered(request, reply, truth):
         return None
@@ -108,7 +81,7 @@ def sorts_by_time(request: Request, reply: Reply, truth: Truth) -> str | None:
     return f"{late} of {len(times)} items come before an earlier one" if late else None
 
 
-def names_nothing_twice(request: Request, reply: Reply, truth: Truth) -> str | None:
+def names_nothing_twice(request: Request, reply: Reply, truth: World) -> str | None:
     """No two items of an answer are equal: the log that the stand-in was given has no such."""
     if not _is_answered(request, reply, truth):
         return None
@@ -116,7 +89,7 @@ def names_nothing_twice(request: Request, reply: Reply, truth: Truth) -> str | N
     return f"{doubled} items are there more than once" if doubled else None
 
 
-def keeps_to_the_instruments(request: Request, reply: Reply, truth: Truth) -> str | None:
+def keeps_to_the_instruments(request: Request, reply: Reply, truth: World) -> str | None:
     """Every item is in the log of an instrument that was asked for, word for word."""
     if not _is_answered(request, reply, truth):
         return None
@@ -130,11 +103,11 @@ def keeps_to_the_instruments(request: Request, reply: Reply, truth: Truth) -> st
     return f"{strange} items are in no log of the instruments asked for" if strange else None
 
 
-def leaves_nothing_out(request: Request, reply: Reply, truth: Truth) -> str | None:
+def leaves_nothing_out(request: Request, reply: Reply, truth: World) -> str | None:
     """Every entry of the instruments in the range is there."""
     if not _is_answered(request, reply, truth):
         return None
-    log = truth.log(request)
+    log = _log_of(request, truth)
     missing = set(log) - {_key(item) for item in reply.objects()}
     return f"{len(missing)} of {len(log)} items are missing" if missing else None
 
@@ -152,17 +125,28 @@ ORACLES: tuple[Oracle, ...] = (
 )
 
 
+def _log_of(request: Request, truth: World) -> list[tuple[str, str, str]]:
+    """The items that answer a good request, both ends included, by time."""
+    start, end = (instant(request.parameters[name][0]) for name in ("start", "end"))
+    wanted = set(request.parameters["instruments"])
+    return [
+        (entry.time, entry.user, entry.message)
+        for entry in sorted(truth.entries, key=lambda entry: instant(entry.time))
+        if entry.instrument in wanted and start <= instant(entry.time) <= end
+    ]
+
+
 def _is_ours(request: Request) -> bool:
     return request.method == "GET" and request.path.endswith(PATH)
 
 
-def _is_good(request: Request, truth: Truth) -> bool:
+def _is_good(request: Request, truth: World) -> bool:
     if not _is_ours(request) or request.headers.get("x-api-key") not in truth.keys:
         return False
     return not request_problems(request, strict())
 
 
-def _is_answered(request: Request, reply: Reply, truth: Truth) -> bool:
+def _is_answered(request: Request, reply: Reply, truth: World) -> bool:
     return reply.status == 200 and _is_good(request, truth)
 
 

@@ -92,7 +92,7 @@ def main(arguments: list[str] | None = None) -> int:
     for exchange, excused in zip(cassette.exchanges, cassette.excuses, strict=True):
         for problems in excused.values():
             print(f"off spec, and named: {exchange.question.name}: {'; '.join(problems)}")
-    for lie in dict.fromkeys(lies):
+    for lie in lies:
         print(f"off spec, and not named: {lie}", file=sys.stderr)
     changed = differences(cassette, run)
     for difference in changed:

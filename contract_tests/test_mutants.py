@@ -4,9 +4,10 @@ from collections import Counter
 
 import pytest
 
+from .harness.acceptance import NAMES
 from .mutants import PROBE_CHECKS, Caught, caught, complaints_of, main
 from .standin.adapters import Standin
-from .standin.mutants import MUTANTS, Mutant, by_name
+from .standin.mutants import MUTANTS, Mutant
 from .suite import CHECKS, START, Asker
 from .test_probe import WORLD
 
@@ -94,6 +95,12 @@ def test_a_mutant_is_caught_by_the_checks_that_are_there_for_it(
     assert (probe in result.probe) if probe else not result.probe
 
 
+def test_every_promise_and_every_open_question_of_the_probe_is_in_the_list() -> None:
+    """So that a new one is looked at: which mutant does it catch?"""
+    assert {check.name for check in PROBE_CHECKS} == NAMES
+    assert all(bool(check.kills) != bool(check.kept) for check in PROBE_CHECKS)
+
+
 def whole() -> list[Caught]:
     """Results in which all is as it has to be."""
     suite = [Caught(check.kills, frozenset({check.name}), frozenset()) for check in CHECKS]
@@ -162,4 +169,3 @@ def test_bad_usage_is_refused(
 
     assert caught_exit.value.code == 2
     assert says in capsys.readouterr().err
-    assert by_name("slow").kind == "speed"

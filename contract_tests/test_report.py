@@ -85,9 +85,9 @@ def exchange(name: str = "whole range", reply: Reply | None = None, **changes: A
 ANSWERED = exchange(reply=json_reply(200, [ITEM, ITEM]), seconds=0.5)
 REFUSED = exchange("no key", json_reply(401, {}), began=1.5, seconds=0.25)
 FAILED = exchange("first half", failure="no answer in time", began=2.75, seconds=1.25)
-AS_ASSUMED = OpenQuestion("order", "In which order?", "by time", "whole range", Observed("by time"))
-OTHERWISE = OpenQuestion("null-fields", "Null?", "no", "whole range", Observed("yes", agrees=False))
-UNSEEN = OpenQuestion("year", "What is a year?", "366 days", "366 days, leap year", None)
+AS_ASSUMED = OpenQuestion("order", "In which order?", "by time", Observed("by time"))
+OTHERWISE = OpenQuestion("null-fields", "Null?", "no", Observed("yes", agrees=False))
+UNSEEN = OpenQuestion("year", "What is a year?", "366 days", None)
 EVERY = Run(
     base_url="https://127.0.0.1/v1",
     instruments=("QT000001", "QT000002"),
@@ -120,8 +120,8 @@ def worded(text: str) -> Run:
             for verdict in Verdict
         ),
         questions=(
-            OpenQuestion(text, text, text, text, Observed(text, agrees=False)),
-            OpenQuestion(text, text, text, text, None),
+            OpenQuestion(text, text, text, Observed(text, agrees=False)),
+            OpenQuestion(text, text, text, None),
         ),
     )
 

@@ -3,6 +3,7 @@
 import re
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,7 +13,8 @@ from .contract import ROOT
 from .fuzzing import ENOUGH, OWN, WORLD, Complaint, fuzz, main
 from .standin.adapters import Standin, serve
 from .standin.mutants import Mutant, items
-from .suite import CHECKS, ONE_GET, QUESTIONS, Examination, examine
+from .standin.rules import Switches
+from .suite import CHECKS, ONE_GET, QUESTIONS, Examination, ask_everything, examine
 
 STOCK = {check.__name__ for check in schemathesis.checks.CHECKS.get_all()} - set(OWN)
 _connections: list[str] = []
@@ -127,6 +129,14 @@ def test_make_fuzz_prints_its_seed_and_what_it_reached(capsys: pytest.CaptureFix
     assert printed.out.startswith("Seed 7; the same again: make fuzz ARGS='--seed 7'\n")
     assert re.search(r"\d+ requests: \d+ x 200, .*; \d+ distinct answers with items", printed.out)
     assert "too few answers to mean anything: 60 are needed" in printed.err
+
+
+@pytest.mark.parametrize("end", ["start_inclusive", "end_inclusive"])
+def test_an_entry_at_an_end_is_asked_for(end: str) -> None:
+    """The suite holds the stand-in to what is assumed, to the millisecond."""
+    world = replace(WORLD, switches=Switches(**{end: False}))  # type: ignore[arg-type]
+
+    assert "leaves_nothing_out" in {one.check for one in ask_everything(Standin(world))}
 
 
 def test_a_fault_that_nobody_thought_of_is_told_in_words() -> None:

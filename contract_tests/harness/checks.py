@@ -75,6 +75,15 @@ class Evidence:
         return [self._by_name[name] for name in GOOD if name in self._by_name]
 
     @property
+    def halves(self) -> tuple[Exchange, Exchange, Exchange] | None:
+        """The first instrument alone, and the two parts of it, if all three were had."""
+        alone = self.get(probe.ALONE) or self.whole
+        first, second = self.get(probe.FIRST_HALF), self.get(probe.SECOND_HALF)
+        if alone is None or first is None or second is None:
+            return None
+        return alone, first, second
+
+    @property
     def settling(self) -> list[Exchange]:
         """What was asked for the sake of open questions, beyond the usual budget."""
         return [self._by_name[name] for name in probe.SETTLING if name in self._by_name]
@@ -289,12 +298,10 @@ def sdk_agrees(evidence: Evidence) -> Judgement:
 
 def halves_add_up(evidence: Evidence) -> Judgement:
     """Two halves of a range have what the whole has; an item at the cut may be in one or both."""
-    alone = evidence.whole if _is_single(evidence) else evidence.get(probe.ALONE)
-    first, second = evidence.get(probe.FIRST_HALF), evidence.get(probe.SECOND_HALF)
-    parts = [one for one in (alone, first, second) if one is not None]
-    if (gap := _gap(parts)) is not None:
+    assert evidence.halves is not None
+    alone, first, second = evidence.halves
+    if (gap := _gap([alone, first, second])) is not None:
         return gap
-    alone, first, second = parts
     if not alone.items:
         return Judgement(Verdict.UNDECIDED, "the first instrument has no items", EMPTY)
     whole, halves = _bag([alone]), _bag([first, second])
@@ -341,13 +348,8 @@ def _gap(parts: list[Exchange]) -> Judgement | None:
 
 
 def _bag(exchanges: list[Exchange]) -> Counter[str]:
-    return Counter(
-        json.dumps(item, sort_keys=True) for exchange in exchanges for item in _list_of(exchange)
-    )
-
-
-def _list_of(exchange: Exchange) -> list[object]:
-    return exchange.reply.json if exchange.reply is not None and exchange.is_answered else []
+    bags = [one.reply.bag() for one in exchanges if one.reply is not None and one.is_answered]
+    return sum(bags, Counter())
 
 
 def _difference(one: Counter[str], other: Counter[str], other_name: str) -> str:

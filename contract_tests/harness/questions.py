@@ -41,14 +41,12 @@ class OpenQuestion:
         name: Its ``id``.
         question: As a sentence.
         assumed: What we take for granted.
-        answer_by: The probe's question that settles it.
         observed: What was seen; None if nothing was.
     """
 
     name: str
     question: str
     assumed: str
-    answer_by: str
     observed: Observed | None
 
 
@@ -62,7 +60,6 @@ def open_questions(evidence: Evidence) -> list[OpenQuestion]:
             entry["id"],
             entry["question"],
             entry["assumed"],
-            entry["answer_by"],
             LOOKS[entry["id"]](evidence),
         )
         for entry in load_yaml(QUESTIONS_FILE)["questions"]
@@ -155,27 +152,22 @@ def _year(evidence: Evidence) -> Observed | None:
     return Observed(answer, taken == [True, False])
 
 
-def _end(name: str, other: str) -> Look:
+def _end(name: str) -> Look:
     """Whether an item exactly at the cut is in the part that ends, or starts, there."""
 
     def look(evidence: Evidence) -> Observed | None:
-        part, rest = evidence.get(name), evidence.get(other)
-        if part is None or rest is None or not (part.is_answered and rest.is_answered):
+        if evidence.halves is None or halves_add_up(evidence).verdict != Verdict.HOLDS:
             return None
-        if halves_add_up(evidence).verdict != Verdict.HOLDS:
-            return None
-        alone = evidence.get(probe.ALONE) or evidence.whole
-        if alone is None:
-            return None
-        end_of_first = evidence.get(probe.FIRST_HALF)
-        cut = None if end_of_first is None else instant_of(end_of_first.question.end)
-        if not any(stamp.instant == cut and stamp.digits >= 3 for stamp in stamps(alone.items)):
+        alone, first, second = evidence.halves
+        part = first if name == probe.FIRST_HALF else second
+        cut = instant_of(first.question.end)
+        digits = [one.digits for one in stamps(alone.items) if one.instant == cut]
+        if not digits or min(digits) < 3:
             return None
         if any(stamp.instant == cut for stamp in stamps(part.items)):
             return Observed("yes")
-        digits = {stamp.digits for stamp in stamps(alone.items) if stamp.instant == cut}
         # With few digits the entry may be later than shown, and so after an end that counts.
-        is_sure = name == probe.SECOND_HALF or min(digits) >= 7
+        is_sure = part is second or min(digits) >= 7
         answer = "no" if is_sure else "no, or times have more digits than are shown"
         return Observed(answer, agrees=False)
 
@@ -309,8 +301,8 @@ def _answer_time(evidence: Evidence) -> Observed | None:
 LOOKS: dict[str, Look] = {
     "over-long-status": _status(probe.OVER_LONG_RANGE),
     "year": _year,
-    "start-inclusive": _end(probe.SECOND_HALF, probe.FIRST_HALF),
-    "end-inclusive": _end(probe.FIRST_HALF, probe.SECOND_HALF),
+    "start-inclusive": _end(probe.SECOND_HALF),
+    "end-inclusive": _end(probe.FIRST_HALF),
     "reversed-status": _status(probe.REVERSED),
     "invalid-status": _status(probe.NO_END),
     "naive-times": _naive,
