@@ -199,8 +199,9 @@ class CirrusClient(_Client[HTTPClient, Transport]):
     ) -> Generator[tuple[HistoryWindow, list[CalibrationRecord]]]:
         """Fetch windows, several at a time, and give them in the order given, empty ones too.
 
-        At most ``max_concurrency`` windows are under way or waiting to be taken. To go on after
-        an error, call this again with the windows from the error's ``window`` on.
+        At most ``max_concurrency`` windows are under way, waiting to be taken or in the caller's
+        hands; so whoever is stopped has asked for no more than these in vain. To go on after an
+        error, call this again with the windows from the error's ``window`` on.
 
         Args:
             windows: What `plan_history` gave, or a part of it.
@@ -226,8 +227,8 @@ class CirrusClient(_Client[HTTPClient, Transport]):
                     window, future = under_way[0]
                     records = future.result()
                     under_way.popleft()
-                    submit(1)
                     yield window, records
+                    submit(1)
             finally:
                 stop.set()
                 for _, future in under_way:
@@ -332,8 +333,8 @@ class AsyncCirrusClient(_Client[AsyncHTTPClient, AsyncTransport]):
                 window, task = under_way[0]
                 records = await task
                 under_way.popleft()
-                submit(1)
                 yield window, records
+                submit(1)
         finally:
             for _, task in under_way:
                 task.cancel()

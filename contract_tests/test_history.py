@@ -295,7 +295,7 @@ def test_the_allowance_is_the_clients_over_all_tasks_and_histories() -> None:
 
 
 def test_no_more_windows_are_fetched_ahead_than_allowed(colour: str) -> None:
-    """Whoever takes one and thinks about it has three waiting, not the whole history."""
+    """Whoever takes one and thinks about it has two waiting, not the whole history."""
     transport = Counting()
 
     def take_one(client: Any) -> Any:
@@ -306,7 +306,7 @@ def test_no_more_windows_are_fetched_ahead_than_allowed(colour: str) -> None:
             return transport.total
         return _take_one(history, transport)
 
-    assert use(colour, take_one, transport=transport, max_concurrency=3) == 4
+    assert use(colour, take_one, transport=transport, max_concurrency=3) == 3
 
 
 async def _take_one(history: Any, transport: Counting) -> int:
