@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from . import mocks
+from . import browser, mocks
 from .clock import FakeClock
 from .offline import sitecustomize
 
@@ -44,3 +44,12 @@ def clock() -> FakeClock:
 def colour(request: pytest.FixtureRequest) -> str:
     """Which of the two clients a test is about: it is about both."""
     return str(request.param)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The browser of this machine."""
+    found = browser.found()
+    if found is None:
+        pytest.skip(f"no browser here: none of {', '.join(browser.CHROMIUM)} is on the PATH")
+    return found

@@ -21,7 +21,6 @@ ARROWS = {
     "__main__": {"cli"},
     "answers": {"call", "errors"},
     "call": {"errors", "pace", "retry", "settings"},
-    "cli": {"__init__"},
     "client": {"call", "errors", "http", "ranges", "records", "retry", "settings"},
     "errors": set(),
     "http": {"__init__", "answers", "call", "errors", "pace", "retry", "settings", "wire"},
@@ -32,6 +31,62 @@ ARROWS = {
     "settings": {"errors", "retry"},
     "wire": {"call"},
 }
+
+
+COMMAND = sorted((ROOT / "cirrus_ext" / "cli").rglob("*.py"))
+
+# Inside the command: each module, those of it that it may import, and those of cirrus_ext.
+COMMAND_ARROWS: dict[str, tuple[set[str], set[str]]] = {
+    "cli": ({"arguments", "exits", "speech"}, {"errors"}),
+    "arguments": ({"exits"}, {""}),
+    "bar": ({"console", "progress"}, {"retry"}),
+    "completion": ({"arguments", "exits"}, set()),
+    "console": (set(), set()),
+    "doctor": ({"exits", "keys", "query"}, {"client", "errors", "retry", "settings"}),
+    "exits": (set(), {"errors"}),
+    "fetch": (
+        {"exits", "keys", "progress", "query"},
+        {"client", "ranges", "retry", "settings"},
+    ),
+    "formats": ({"exits", "table"}, {"records"}),
+    "keys": ({"exits", "speech"}, {"settings"}),
+    "log": (
+        {"exits", "fetch", "formats", "output", "query", "resume", "speech"},
+        {"errors", "ranges", "settings"},
+    ),
+    "output": ({"exits"}, set()),
+    "progress": ({"bar"}, {"retry"}),
+    "query": ({"exits"}, {"errors", "ranges"}),
+    "report": (
+        {"exits", "fetch", "output", "query", "speech", "report.page", "report.summary"},
+        {""},
+    ),
+    "report.drawing": ({"report.summary"}, set()),
+    "report.page": (
+        {"formats", "report.drawing", "report.summary", "report.texts"},
+        {"records"},
+    ),
+    "report.summary": (set(), set()),
+    "report.texts": (set(), set()),
+    "resume": ({"exits", "fetch", "formats", "query"}, set()),
+    "speech": (set(), set()),
+    "table": ({"console", "formats"}, set()),
+}
+# What is no part of Python, and which modules may import it. The rest need not wait for it.
+EXTRAS = {
+    "jinja2": {"report.page"},
+    "markupsafe": {"report.page"},
+    "matplotlib": {"report.drawing"},
+    "pyarrow": {"formats"},
+    "rich": {"bar", "console", "table"},
+    "shtab": {"completion"},
+}
+
+
+def name_of(path: Path) -> str:
+    """A module of the command: ``report.page``; the command itself is ``cli``."""
+    parts = path.relative_to(ROOT / "cirrus_ext" / "cli").with_suffix("").parts
+    return ".".join(part for part in parts if part != "__init__") or "cli"
 
 
 def imports_of(path: Path, *, types_too: bool = True) -> Iterator[str]:
@@ -74,6 +129,36 @@ def test_one_module_imports_httpx_and_two_what_is_generated(path: Path) -> None:
     assert ("cirrus_client" in roots) == (path.stem in {"client", "records"})
     assert ("httpcore" in roots) == (path.stem == "wire")
     assert "contract_tests" not in roots
+
+
+@pytest.mark.parametrize("path", COMMAND, ids=name_of)
+def test_the_arrows_inside_the_command_point_one_way(path: Path) -> None:
+    """And none of them leads to httpx, or to an extra where it would have to be waited for."""
+    name, package = name_of(path), "cirrus_ext.cli"
+    here = f".{name.rpartition('.')[0]}" if "." in name else ""
+    if path.name == "__init__.py" and name != "cli":
+        here = f".{name}"
+    absolute = {
+        f"{package}{here}{module}" if module.startswith(".") else module
+        for module in imports_of(path, types_too=False)
+    }
+    own = {
+        module.removeprefix(f"{package}.")
+        for module in absolute
+        if module.startswith(f"{package}.")
+    }
+    of_the_sdk = {
+        module.removeprefix("cirrus_ext").removeprefix(".")
+        for module in absolute
+        if module.partition(".")[0] == "cirrus_ext" and not module.startswith(f"{package}.")
+    }
+    foreign = {module.partition(".")[0] for module in absolute} - {"cirrus_ext"}
+    foreign -= set(sys.stdlib_module_names)
+
+    may, may_of_the_sdk = COMMAND_ARROWS[name]
+    assert own <= may
+    assert of_the_sdk <= may_of_the_sdk
+    assert foreign == {extra for extra, homes in EXTRAS.items() if name in homes}
 
 
 @pytest.mark.parametrize("path", GENERATED, ids=lambda path: str(path.relative_to(ROOT)))

@@ -2,17 +2,12 @@
 
 import io
 import json
-import os
 import re
-import shutil
-import signal
-import subprocess
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from html import escape, unescape
-from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -23,6 +18,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from rich.console import Console
 
+from .browser import dom_of
 from .clock import FakeClock
 from .fuzzing import WORLD
 from .harness import report
@@ -44,6 +40,7 @@ from .harness.report import (
 from .harness.run import Run, in_words
 from .harness.verdicts import Finding, Judgement, Verdict
 from .messages import Reply, json_reply
+from .reader import Element, Page
 from .standin.adapters import Standin
 from .standin.rules import DEMO_KEY
 
@@ -138,58 +135,6 @@ every_format = pytest.mark.parametrize("show", FORMATS.values(), ids=list(FORMAT
 
 
 # --- readers
-
-
-@dataclass
-class Element:
-    """An element of a page."""
-
-    tag: str
-    attributes: dict[str, str | None] = field(default_factory=dict)
-    children: list["Element | str"] = field(default_factory=list)
-
-    def all(self, tag: str = "", kind: str = "") -> Iterator["Element"]:
-        """It and what is in it, in order; of a tag or a class."""
-        classes = (self.attributes.get("class") or "").split()
-        if (not tag or tag == self.tag) and (not kind or kind in classes):
-            yield self
-        for child in self.children:
-            if isinstance(child, Element):
-                yield from child.all(tag, kind)
-
-    @property
-    def text(self) -> str:
-        """All text in it, on one line."""
-        parts = [child if isinstance(child, str) else child.text for child in self.children]
-        return " ".join("".join(parts).split())
-
-
-VOID = {"meta", "line", "rect"}
-
-
-class Page(HTMLParser):
-    """Reads a page, and asserts that what is opened is closed."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.root = Element("")
-        self.open = [self.root]
-        self.feed(text)
-        self.close()
-        assert self.open == [self.root]
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        assert len(dict(attrs)) == len(attrs)
-        element = Element(tag, dict(attrs))
-        self.open[-1].children.append(element)
-        if tag not in VOID:
-            self.open.append(element)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert tag in VOID or self.open.pop().tag == tag
-
-    def handle_data(self, data: str) -> None:
-        self.open[-1].children.append(data)
 
 
 def page(run: Run) -> Element:
@@ -625,23 +570,6 @@ def test_what_becomes_cards_is_still_a_table() -> None:
                 assert role == roles.get(element.tag)
 
 
-CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
-# No name is looked up, and what needs none goes to a port of this machine where nobody listens.
-ALONE = (
-    "--headless=new",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-default-apps",
-    "--disable-extensions",
-    "--disable-sync",
-    "--hide-scrollbars",
-    "--proxy-server=127.0.0.1:9",
-    "--proxy-bypass-list=<-loopback>",
-    "--host-resolver-rules=MAP * ~NOTFOUND",
-)
 # For each frame: does the page fit, what is seen, and how well.
 MEASURE = """
 const channel = value => {
@@ -686,46 +614,6 @@ addEventListener("load", () => {
   document.getElementById("measured").textContent = JSON.stringify(measured);
 });
 """
-
-
-@pytest.fixture(scope="module")
-def chromium() -> str:
-    """The browser of this machine."""
-    found = next((path for name in CHROMIUM if (path := shutil.which(name))), None)
-    if found is None:
-        pytest.skip(f"no browser here: none of {', '.join(CHROMIUM)} is on the PATH")
-    return found
-
-
-def without_a_network() -> list[str]:
-    """What to begin a command with, so that it has no network; nothing where that is forbidden.
-
-    The guard of the tests is Python's, and a browser is not. Its options keep it from sending
-    anything, though it still asks the kernel for a route to an address on the internet.
-    """
-    prefix = ["unshare", "--map-root-user", "--net", "--"]
-    if shutil.which("unshare") is None:
-        return []
-    tried = subprocess.run([*prefix, "true"], check=False, capture_output=True, timeout=10)
-    return [] if tried.returncode else prefix
-
-
-def dom_of(browser: str, file: Path) -> str:
-    """What a browser makes of a file, which it and all its processes have 30 s for."""
-    command = [*without_a_network(), browser, *ALONE, "--dump-dom"]
-    with subprocess.Popen(
-        [*command, f"--user-data-dir={file.parent / 'profile'}", file.as_uri()],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        encoding="utf-8",
-        start_new_session=True,
-    ) as process:
-        try:
-            return process.communicate(timeout=30)[0]
-        finally:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
 
 
 def frames(text: str) -> str:

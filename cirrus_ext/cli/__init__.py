@@ -1,0 +1,142 @@
+"""The ``mycirrus`` command: from a serial number to a file that somebody can use.
+
+What a run asks (`arguments`, `query`), with which key (`keys`), how it is fetched (`fetch`,
+`progress`, `resume`), written (`formats`, `table`, `page`, `output`), and how it ends (`exits`).
+Each command is a module with a ``run``: `log`, `report`, `doctor`, `completion`.
+"""
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from importlib import import_module
+from types import FrameType
+from typing import Any
+
+from cirrus_ext.errors import CirrusError
+
+from .arguments import parse
+from .exits import DONE, FAILED, INTERRUPTED, TERMINATED, CommandError, exit_code, in_one_line
+from .speech import say
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command.
+
+    Args:
+        arguments: The words after ``mycirrus``; those of the process, if not given.
+
+    Returns:
+        The exit code, see `exits.EXIT_CODES`.
+
+    Raises:
+        SystemExit: ``--help`` or ``--version`` was asked for, or the words cannot be understood.
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    with _signals():
+        try:
+            try:
+                return _run(words)
+            finally:
+                if sys.stdout is not None:
+                    sys.stdout.flush()
+        except BrokenPipeError:  # `| head` has what it wanted
+            _forget_output()
+            return DONE
+        except KeyboardInterrupt as error:
+            say("; ".join(["stopped", *_notes(error)]))
+            return INTERRUPTED
+
+
+def _run(words: list[str]) -> int:
+    """Run, and say in one line what goes wrong."""
+    options = None
+    try:
+        options = parse(words)
+        _be_verbose(options)
+        return int(import_module(f".{options.command}", __name__).run(options))
+    except BrokenPipeError:
+        raise
+    except CommandError as error:
+        line, code = str(error), error.code
+    except CirrusError as error:
+        line, code = "; ".join([in_one_line(error), *_notes(error)]), exit_code(error)
+        _explain(options)
+    except OSError as error:
+        _forget_output()
+        line, code = _of_the_system(error), FAILED
+        _explain(options)
+    except Exception as error:  # noqa: BLE001 - no traceback, whatever happens
+        line = f"a fault of this program, {type(error).__name__}: {error}; -v shows where"
+        code = FAILED
+        _explain(options)
+    say(line)
+    return code
+
+
+def _notes(error: BaseException) -> list[str]:
+    return list(getattr(error, "__notes__", []))
+
+
+def _of_the_system(error: OSError) -> str:
+    name = f"{error.filename}: " if error.filename else ""
+    return f"{name}{error.strerror or error}; the output is not written"
+
+
+def _be_verbose(options: Any) -> None:
+    if getattr(options, "verbose", False):
+        import logging  # noqa: PLC0415 - seldom needed, and --help is in a hurry
+
+        handler = logging.StreamHandler()
+        handler.setFormatter(logging.Formatter("mycirrus: %(message)s"))
+        logger = logging.getLogger("cirrus_ext")
+        logger.addHandler(handler)
+        logger.setLevel(logging.INFO)
+
+
+def _explain(options: Any) -> None:
+    """Show where an error comes from, to whom asks for it."""
+    if getattr(options, "verbose", False):
+        import traceback  # noqa: PLC0415 - seldom needed, and --help is in a hurry
+
+        with suppress(OSError):
+            traceback.print_exc()
+
+
+def _forget_output() -> None:
+    """Have Python not try again, at its end, to write what cannot be written."""
+    with suppress(OSError, ValueError, AttributeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+@contextmanager
+def _signals() -> Iterator[None]:
+    """Clean up when told to stop; and stop at once when told a second time."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    wanted = {"SIGINT": _interrupt, "SIGTERM": _terminate, "SIGHUP": _terminate}
+    numbers = {getattr(signal, name): act for name, act in wanted.items() if hasattr(signal, name)}
+    before = {number: signal.getsignal(number) for number in numbers}
+    for number, act in numbers.items():
+        if before[number] != signal.SIG_IGN:  # nohup wants it ignored
+            signal.signal(number, act)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    del frame
+    signal.signal(number, lambda *_: os._exit(INTERRUPTED))
+    raise KeyboardInterrupt
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    del frame
+    signal.signal(number, lambda *_: os._exit(TERMINATED))
+    raise SystemExit(TERMINATED)

@@ -1,0 +1,212 @@
+"""The command line: what can be asked for, as ``--help`` shows it."""
+
+import argparse
+from typing import NoReturn
+
+from cirrus_ext import __version__
+
+from .exits import BAD_USAGE, CommandError, exit_codes
+
+# Those of `formats.FORMATS`, and the table; --help need not wait for that module.
+FORMATS = ("table", "csv", "json", "ndjson", "parquet")
+
+EXAMPLES = {
+    "mycirrus": """\
+examples:
+  mycirrus log QT123456 QT234567 --start 2020-01-01 --end 2023-01-01
+  mycirrus log QT123456 --last 18m --output log.csv
+  mycirrus report QT123456 --last 3y --max-gap 400d --output report.html
+  mycirrus doctor QT123456""",
+    "log": """\
+examples:
+  mycirrus log QT123456 --last 90d
+  mycirrus log QT123456 --start 2020-01-01 --end 2023-01-01 --output log.csv
+  mycirrus log --instruments-file fleet.txt --last 5y --output all.csv --resume
+  mycirrus log QT123456 --last 5y --dry-run""",
+    "report": """\
+example, as a cron job that mails when it fails:
+  mycirrus report QT123456 --last 3y --max-gap 400d --output report.html --quiet""",
+    "completion": """\
+for bash, in ~/.bashrc:
+  eval "$(mycirrus completion bash)"
+for zsh, in ~/.zshrc, after compinit:
+  eval "$(mycirrus completion zsh)\"""",
+}
+RANGE = """\
+TIME is a date, which means midnight UTC, or an RFC 3339 time with Z or an
+offset, such as 2023-01-01T08:00:00+01:00. The range is half-open: an entry at
+--start belongs to it, one at --end does not. SPAN is a number with d (days),
+w (weeks), m (calendar months) or y (calendar years), such as 90d or 18m."""
+KEY = """\
+The API key is taken from --api-key-file, else from MYCIRRUS_API_KEY, else from
+the system's keyring (extra "keyring": keyring set mycirrus api-key). It is
+never an argument, because other users of a machine can see those."""
+
+# What somebody may try; the word after it would be the key, and must not be shown.
+_KEY_OPTIONS = ("--api-key", "--apikey", "--api_key", "--key", "--token")
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that says in one line what is wrong, without showing what may be a key."""
+
+    def __init__(self, **options: object) -> None:
+        super().__init__(
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+            **options,  # type: ignore[arg-type]  # handed on to argparse
+        )
+
+    def error(self, message: str) -> NoReturn:
+        """Leave with the exit code of bad usage."""
+        self.exit(BAD_USAGE, f"mycirrus: {message}; see {self.prog} --help\n")
+
+
+def parser() -> Parser:
+    """The command line."""
+    command = Parser(
+        prog="mycirrus",
+        description="The calibration logs of Cirrus Research instruments, from the MyCirrus API.",
+        epilog="\n\n".join([EXAMPLES["mycirrus"], KEY, exit_codes()]),
+    )
+    command.add_argument("--version", action="version", version=f"mycirrus {__version__}")
+    commands = command.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    _add_log(commands)
+    _add_report(commands)
+    _add_doctor(commands)
+    _add_completion(commands)
+    return command
+
+
+def parse(words: list[str]) -> argparse.Namespace:
+    """Read the command line.
+
+    Raises:
+        CommandError: It has an option that there is not.
+        SystemExit: It is wrong in another way, or asks for help.
+    """
+    if any(word.partition("=")[0].lower() in _KEY_OPTIONS for word in words):
+        raise CommandError(
+            "the API key is never an argument: set MYCIRRUS_API_KEY, or give --api-key-file FILE"
+        )
+    command = parser()
+    options, rest = command.parse_known_args(words)
+    unknown = [word.partition("=")[0] for word in rest if word.startswith("-")]
+    if unknown or (rest and not hasattr(options, "serials")):
+        named = " ".join(unknown) or "more than one word"
+        raise CommandError(f"no such option: {named}; see mycirrus {options.command} --help")
+    if rest:  # argparse takes serial numbers in one place only
+        options.serials += rest
+    return options
+
+
+def _add_log(commands: "argparse._SubParsersAction[Parser]") -> None:
+    command = commands.add_parser(
+        "log",
+        help="fetch the calibration log of instruments, over any length of time",
+        description="Fetch the calibration log of instruments, over any length of time.",
+        epilog="\n\n".join([EXAMPLES["log"], RANGE, KEY, exit_codes()]),
+    )
+    _add_question(command)
+    output = command.add_argument_group("output")
+    output.add_argument(
+        "--format",
+        choices=FORMATS,
+        help="default: what the name of OUTPUT ends with, else table",
+    )
+    output.add_argument(
+        "--output",
+        metavar="OUTPUT",
+        help="write to this file: as a whole or not at all; default: standard output",
+    )
+    output.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on where an interrupted run with the same OUTPUT stopped; keeps OUTPUT.part and "
+        "OUTPUT.state until it is done",
+    )
+    output.add_argument(
+        "--dry-run", action="store_true", help="show the requests it would take, and send none"
+    )
+    _add_connection(command)
+
+
+def _add_report(commands: "argparse._SubParsersAction[Parser]") -> None:
+    command = commands.add_parser(
+        "report",
+        help="make a page for an audit file: time lines, gaps, and all entries",
+        description="Make a page for an audit file: the time line of each instrument's log, its\n"
+        "longest gap, its entries by user, and all entries.",
+        epilog="\n\n".join([EXAMPLES["report"], RANGE, KEY, exit_codes()]),
+    )
+    _add_question(command)
+    output = command.add_argument_group("output")
+    output.add_argument(
+        "--output", metavar="OUTPUT", required=True, help="the file to write, such as report.html"
+    )
+    output.add_argument(
+        "--max-gap",
+        metavar="SPAN",
+        help="mark instruments without an entry for longer than this, in days or weeks such as "
+        "400d, and leave with exit code 4",
+    )
+    _add_connection(command)
+
+
+def _add_doctor(commands: "argparse._SubParsersAction[Parser]") -> None:
+    command = commands.add_parser(
+        "doctor",
+        help="say whether key, network, clock and scope are right",
+        description="Say whether key, network, clock and scope are right, with two requests at\n"
+        "most, and what to do about what is not.",
+        epilog=f"{KEY}\n\n{exit_codes()}",
+    )
+    command.add_argument(
+        "serial", nargs="?", metavar="SERIAL", help="a serial number that the key may see"
+    )
+    _add_connection(command, quiet=False)
+
+
+def _add_completion(commands: "argparse._SubParsersAction[Parser]") -> None:
+    command = commands.add_parser(
+        "completion",
+        help="print a script that completes the command in bash or zsh",
+        description="Print a script that completes the command in a shell.",
+        epilog=f"{EXAMPLES['completion']}\n\n{exit_codes()}",
+    )
+    command.add_argument("shell", choices=("bash", "zsh"), help="the shell that you use")
+
+
+def _add_question(command: argparse.ArgumentParser) -> None:
+    """Which instruments, and which range."""
+    question = command.add_argument_group("what to ask for")
+    question.add_argument(
+        "serials", nargs="*", metavar="SERIAL", help="serial numbers; - reads standard input"
+    )
+    question.add_argument(
+        "--instruments-file",
+        metavar="FILE",
+        help="serial numbers, one a line; blank lines and lines that begin with # are passed over",
+    )
+    start = question.add_mutually_exclusive_group(required=True)
+    start.add_argument("--start", metavar="TIME", help="the first moment wanted")
+    start.add_argument("--last", metavar="SPAN", help="instead: so long before the end")
+    question.add_argument(
+        "--end", metavar="TIME", help="the first moment no longer wanted; default: now"
+    )
+
+
+def _add_connection(command: argparse.ArgumentParser, *, quiet: bool = True) -> None:
+    """Which key and server, and how much to say."""
+    connection = command.add_argument_group("connection")
+    connection.add_argument(
+        "--api-key-file", metavar="FILE", help="a file that holds the API key and nothing else"
+    )
+    connection.add_argument(
+        "--base-url", metavar="URL", help="default: MYCIRRUS_BASE_URL, else the vendor's server"
+    )
+    if quiet:
+        connection.add_argument(
+            "--concurrency", type=int, metavar="N", help="requests under way at once; default 4"
+        )
+        command.add_argument("--quiet", action="store_true", help="say nothing but errors")
+    command.add_argument("-v", "--verbose", action="store_true", help="say more about errors")

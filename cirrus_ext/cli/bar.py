@@ -1,0 +1,68 @@
+"""The progress bar."""
+
+from time import monotonic
+from types import TracebackType
+from typing import Self
+
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
+from rich.text import Text
+
+from cirrus_ext.retry import RetryEvent
+
+from .console import console
+from .progress import wait_in_words
+
+
+class _Wait(ProgressColumn):
+    """What is being waited for, until the wait is over."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._words, self._until = "", 0.0
+
+    def begin(self, words: str, seconds: float) -> None:
+        """Show the words for so many seconds. The longest wait is shown."""
+        until = monotonic() + seconds
+        if until > self._until:
+            self._words, self._until = words, until
+
+    def render(self, task: Task) -> Text:
+        """The words, or nothing."""
+        del task
+        return Text(self._words if monotonic() < self._until else "", style="yellow")
+
+
+class Bar:
+    """Requests done of planned, records, and what is being waited for, on stderr."""
+
+    def __init__(self, total: int, done: int) -> None:
+        self._wait = _Wait()
+        self._progress = Progress(
+            TextColumn("{task.completed:.0f} of {task.total:.0f} requests"),
+            BarColumn(20),
+            TextColumn("{task.fields[records]:,} records"),
+            self._wait,
+            console=console(stderr=True),
+            transient=True,
+        )
+        self._task = self._progress.add_task("", total=total, completed=done, records=0)
+
+    def window_done(self, records: int) -> None:
+        """One more request is answered; so many records in all."""
+        self._progress.update(self._task, advance=1, records=records)
+
+    def waiting(self, event: RetryEvent) -> None:
+        """A request is about to be repeated."""
+        self._wait.begin(wait_in_words(event), event.wait)
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._progress.stop()

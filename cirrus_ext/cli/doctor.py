@@ -1,0 +1,215 @@
+"""``mycirrus doctor``: are key, network, clock and scope right, and what to do if not?"""
+
+import os
+import shutil
+import textwrap
+import time
+from argparse import Namespace
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import Any, Literal
+
+from cirrus_ext.errors import (
+    APIConnectionError,
+    APIResponseError,
+    APIStatusError,
+    AuthenticationError,
+    CirrusError,
+    PermissionDeniedError,
+)
+from cirrus_ext.retry import RetryPolicy
+from cirrus_ext.settings import Secret, find_base_url
+
+from .exits import DONE, FAILED, KEYS_PAGE, exit_code
+from .keys import find_key
+from .query import utc_now
+
+# Two requests at most: the second only if the first one did not come through.
+POLICY = RetryPolicy(max_attempts=2, total_timeout=60.0, max_retry_after=10.0)
+SCOPE = "data.system:read"
+INSTRUMENTS_VARIABLE = "MYCIRRUS_INSTRUMENTS"
+# Asked for when no serial number is given. What the API says to it is not documented.
+NO_SERIAL = "QT000000"
+RANGE = timedelta(days=30)
+# A Date header has whole seconds, and an answer takes its time.
+CLOCK_TOLERANCE = timedelta(seconds=30)
+
+Verdict = Literal["ok", "FAULT", "?"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What was found about one thing."""
+
+    about: Literal["key", "network", "clock", "scope"]
+    verdict: Verdict
+    words: str
+
+    def in_lines(self, width: int) -> str:
+        """As it is shown: what it is about, the verdict, and beside them the words."""
+        return textwrap.fill(
+            self.words,
+            max(width, 40),
+            initial_indent=f"{self.about:<9}{self.verdict:<7}",
+            subsequent_indent=" " * 16,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+
+
+@dataclass
+class Examination:
+    """What one question to the server has shown.
+
+    Attributes:
+        serial: The instrument that was asked about.
+        named: Whether anybody named it.
+        server: Who was asked.
+        error: What came instead of a log.
+        entries: How many entries came.
+        seconds: How long it took.
+        date: The server's clock, as its answer has it.
+        at: The clock here, then.
+    """
+
+    serial: str
+    named: bool
+    server: str
+    error: CirrusError | None = None
+    entries: int = 0
+    seconds: float = 0.0
+    date: str | None = None
+    at: datetime | None = None
+
+    def note(self, response: Any) -> None:
+        """Keep the clocks of an answer; a hook of httpx."""
+        self.date, self.at = response.headers.get("date"), utc_now()
+
+
+def run(options: Namespace) -> int:
+    """Ask once, and say what that shows.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        CommandError: There is no key.
+        ConfigurationError: Not an address.
+    """
+    server = find_base_url(options.base_url)
+    api_key, origin = find_key(options.api_key_file)
+    found = _examine(options.serial, server, api_key)
+    findings = [
+        _key(found, origin),
+        _network(found),
+        _clock(found),
+        _scope(found),
+    ]
+    for finding in findings:
+        print(finding.in_lines(shutil.get_terminal_size().columns))
+    if found.error is not None:
+        return exit_code(found.error)
+    return FAILED if any(finding.verdict == "FAULT" for finding in findings) else DONE
+
+
+def _examine(serial: str | None, server: str, api_key: Secret) -> Examination:
+    """Ask for the log of the last days."""
+    from cirrus_ext.client import CirrusClient  # noqa: PLC0415 - imports httpx, which takes its time
+
+    known = serial or _usual_serial()
+    found = Examination(known or NO_SERIAL, known is not None, server)
+    end = utc_now()
+    with CirrusClient(api_key.reveal(), base_url=server, retry=POLICY) as client:
+        client.raw.get_httpx_client().event_hooks["response"].append(found.note)
+        began = time.monotonic()
+        try:
+            log = client.calibration_log([found.serial], start=end - RANGE, end=end)
+            found.entries = len(log)
+        except CirrusError as error:
+            found.error = error
+        found.seconds = time.monotonic() - began
+    return found
+
+
+def _usual_serial() -> str | None:
+    """The first instrument that the contract checks of this machine ask about."""
+    return os.environ.get(INSTRUMENTS_VARIABLE, "").partition(",")[0].strip() or None
+
+
+def _key(found: Examination, origin: str) -> Finding:
+    if isinstance(found.error, AuthenticationError):
+        return Finding(
+            "key",
+            "FAULT",
+            f"the server does not take the key in {origin}, or no longer ({_status(found.error)}): "
+            f"make one at {KEYS_PAGE}",
+        )
+    if found.error is None or isinstance(found.error, PermissionDeniedError):
+        return Finding("key", "ok", f"the server takes the key in {origin}")
+    return Finding("key", "?", f"there is one in {origin}; the server did not judge it")
+
+
+def _network(found: Examination) -> Finding:
+    error = found.error
+    if isinstance(error, APIConnectionError):
+        return Finding(
+            "network", "FAULT", f"{error}: check the network, the proxy, and {found.server}"
+        )
+    if isinstance(error, APIResponseError):
+        return Finding(
+            "network", "FAULT", f"what answers at {found.server} is not the API: {error}"
+        )
+    if isinstance(error, APIStatusError) and error.status_code not in {401, 403}:
+        return Finding("network", "FAULT", f"{found.server} answers, but with {error}")
+    return Finding("network", "ok", f"{found.server} answers in {found.seconds:.2f} s")
+
+
+def _clock(found: Examination) -> Finding:
+    try:
+        theirs = parsedate_to_datetime(found.date or "")
+    except (ValueError, TypeError, IndexError):
+        return Finding("clock", "?", "the server did not say what time it is")
+    assert found.at is not None  # noqa: S101 - narrows: it came with the date
+    ahead = found.at - theirs.astimezone(found.at.tzinfo)
+    if abs(ahead) <= CLOCK_TOLERANCE:
+        return Finding("clock", "ok", f"within {CLOCK_TOLERANCE.seconds} s of the server's")
+    side = "ahead of" if ahead > timedelta() else "behind"
+    return Finding(
+        "clock",
+        "FAULT",
+        f"{timedelta(seconds=round(abs(ahead).total_seconds()))} {side} the server's: set it, or "
+        "--last and a missing --end mean another range than you think",
+    )
+
+
+def _scope(found: Examination) -> Finding:
+    if found.error is None and not found.named:
+        return Finding("scope", "ok", "the key may read the log; no serial number was named")
+    if found.error is None:
+        entries = "1 entry" if found.entries == 1 else f"{found.entries} entries"
+        return Finding(
+            "scope",
+            "ok",
+            f"{entries} of {found.serial} in the last {RANGE.days} days could be read",
+        )
+    if not isinstance(found.error, PermissionDeniedError):
+        return Finding("scope", "?", "could not be asked about")
+    if not found.named:
+        return Finding(
+            "scope",
+            "?",
+            f"the key may not read the log of {found.serial} ({_status(found.error)}); name one of "
+            "your instruments: mycirrus doctor SERIAL",
+        )
+    return Finding(
+        "scope",
+        "FAULT",
+        f"the key may not read the log of {found.serial} ({_status(found.error)}): it needs the "
+        f"scope {SCOPE}, which is chosen when a key is made, at {KEYS_PAGE}, and access to this "
+        "instrument",
+    )
+
+
+def _status(error: APIStatusError) -> str:
+    return f"{error.status_code} {error.code or ''}".strip()

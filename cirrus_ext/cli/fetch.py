@@ -1,0 +1,135 @@
+"""The requests of one run: what is planned, what is sent, and what came of it."""
+
+from argparse import Namespace
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from cirrus_ext.ranges import HistoryWindow, plan_history
+from cirrus_ext.retry import RetryEvent
+from cirrus_ext.settings import DEFAULT_MAX_CONCURRENCY, Secret, find_base_url
+
+from .exits import CommandError
+from .keys import find_key
+from .progress import shown
+from .query import Query
+
+if TYPE_CHECKING:
+    from cirrus_ext.records import CalibrationRecord
+
+MOST_CONCURRENT = 64
+
+
+@dataclass
+class Fetch:
+    """One run.
+
+    Attributes:
+        query: What is asked.
+        server: Who is asked.
+        concurrency: Requests under way at once.
+        api_key: With which key.
+        quiet: Whether to say nothing on the way.
+        streaming: Whether records go to standard output meanwhile.
+        answered: Windows whose records have been given.
+        repeated: Requests that had to be sent once more.
+        entries: How many records each instrument has.
+    """
+
+    query: Query
+    server: str
+    concurrency: int
+    api_key: Secret
+    quiet: bool = False
+    streaming: bool = False
+    answered: int = 0
+    repeated: int = 0
+    entries: Counter[str] = field(default_factory=Counter[str])
+
+    @property
+    def requests(self) -> int:
+        """Requests sent for what was given."""
+        return self.answered + self.repeated
+
+    @property
+    def without_entry(self) -> list[str]:
+        """Instruments with no record, as they were asked for."""
+        return [serial for serial in self.query.instruments if not self.entries[serial]]
+
+    def windows(
+        self, *, done: int = 0
+    ) -> Iterator[tuple[HistoryWindow, "list[CalibrationRecord]"]]:
+        """Fetch the windows of the query that are not done yet, and show how far it is.
+
+        Raises:
+            CirrusError: One failed; all before it have been given.
+        """
+        from cirrus_ext.client import CirrusClient  # noqa: PLC0415 - imports httpx, which takes its time
+
+        plan = plan_of(self.query)
+        with (
+            shown(len(plan), done=done, quiet=self.quiet, streaming=self.streaming) as progress,
+            CirrusClient(
+                self.api_key.reveal(),
+                base_url=self.server,
+                max_concurrency=self.concurrency,
+                on_event=lambda event: self._note(event, progress.waiting),
+            ) as client,
+            closing(client.history_windows(plan[done:])) as answers,
+        ):
+            for window, records in answers:
+                self.answered += 1
+                self.entries[window.instrument] += len(records)
+                yield window, records
+                progress.window_done(self.entries.total())
+
+    def _note(self, event: RetryEvent, tell: Callable[[RetryEvent], None]) -> None:
+        self.repeated += 1
+        tell(event)
+
+    def in_words(self) -> str:
+        """The end of a run, in a line."""
+        parts = [
+            counted(self.requests, "request"),
+            counted(len(self.query.instruments), "instrument"),
+            counted(self.entries.total(), "entry"),
+        ]
+        if missing := self.without_entry:
+            parts.append(f"none of {shortened(missing)}")
+        return ", ".join(parts)
+
+
+def fetch_of(options: Namespace, query: Query) -> Fetch:
+    """The run that the command line asks for.
+
+    Raises:
+        CommandError: No key, or a number out of bounds.
+        ConfigurationError: Not an address.
+    """
+    concurrency = options.concurrency
+    if concurrency is None:
+        concurrency = DEFAULT_MAX_CONCURRENCY
+    if not 1 <= concurrency <= MOST_CONCURRENT:
+        raise CommandError(f"--concurrency must be from 1 to {MOST_CONCURRENT}: {concurrency}")
+    server = find_base_url(options.base_url)
+    api_key, _ = find_key(options.api_key_file)
+    return Fetch(query, server, concurrency, api_key, quiet=options.quiet)
+
+
+def plan_of(query: Query) -> list[HistoryWindow]:
+    """The requests that a query takes."""
+    return plan_history(query.instruments, start=query.start, end=query.end)
+
+
+def counted(number: int, noun: str) -> str:
+    """``1 request``, ``1,234 requests``."""
+    plural = noun if number == 1 else f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
+    return f"{number:,} {plural}"
+
+
+def shortened(serials: list[str], most: int = 5) -> str:
+    """The first few of a list, and how many more."""
+    more = len(serials) - most
+    return ", ".join(serials[:most]) + (f" and {more:,} more" if more > 0 else "")

@@ -1,0 +1,68 @@
+"""Where the API key comes from: a file, the environment, or the system's keyring."""
+
+import os
+import stat
+from importlib import import_module
+from pathlib import Path
+
+from cirrus_ext.settings import API_KEY_VARIABLE, Secret
+
+from .exits import CommandError
+from .speech import say
+
+# Under these names `keyring set mycirrus api-key` keeps it.
+KEYRING_SERVICE, KEYRING_USER = "mycirrus", "api-key"
+
+# Bytes. A key has a few dozen; whoever names another file by mistake should be told.
+LONGEST_FILE = 4096
+
+
+def find_key(file: str | None) -> tuple[Secret, str]:
+    """Take the key of the file, else of the environment, else of the keyring.
+
+    Returns:
+        The key, and where it was found.
+
+    Raises:
+        CommandError: There is none, or it cannot be one.
+    """
+    secret, origin = _found(file)
+    if problem := secret.problem():
+        raise CommandError(f"the API key in {origin} {problem}")
+    return secret, origin
+
+
+def _found(file: str | None) -> tuple[Secret, str]:
+    if file is not None:
+        return _read(Path(file)), file
+    if value := os.environ.get(API_KEY_VARIABLE):
+        return Secret(value), API_KEY_VARIABLE
+    if (kept := _kept()) is not None:
+        return kept, "the keyring"
+    raise CommandError(f"no API key: set {API_KEY_VARIABLE}, or give --api-key-file FILE")
+
+
+def _read(path: Path) -> Secret:
+    try:
+        with path.open("rb") as file:
+            mode = os.fstat(file.fileno()).st_mode
+            content = file.read(LONGEST_FILE + 1)
+    except OSError as error:
+        raise CommandError(f"--api-key-file {path}: {error.strerror}") from None
+    if len(content) > LONGEST_FILE:
+        raise CommandError(f"--api-key-file {path}: holds more than a key")
+    if stat.S_ISREG(mode) and mode & (stat.S_IRGRP | stat.S_IROTH):
+        say(f"warning: {path} can be read by others; chmod 600 {path}")
+    secret = Secret(content.decode("utf-8", "replace").strip())
+    if not secret.reveal():
+        raise CommandError(f"--api-key-file {path}: is empty")
+    return secret
+
+
+def _kept() -> Secret | None:
+    """The key in the keyring, if there is a keyring, and a key in it."""
+    try:
+        value = import_module("keyring").get_password(KEYRING_SERVICE, KEYRING_USER)
+    except Exception:  # noqa: BLE001 - no such package, no keyring, or it is locked: there is none
+        return None
+    return Secret(value) if value else None

@@ -1,0 +1,140 @@
+"""``mycirrus log``: from serial numbers to a table or a file."""
+
+import io
+import sys
+from argparse import Namespace
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from cirrus_ext.errors import CirrusError
+from cirrus_ext.ranges import wire_time
+from cirrus_ext.settings import find_base_url
+
+from .exits import DONE, CommandError
+from .fetch import Fetch, counted, fetch_of, plan_of
+from .formats import FORMATS, Writer, format_of, table_writer
+from .output import STANDARD_OUTPUT, checked, opened, replaced
+from .query import Query, query, utc_now
+from .resume import Unfinished
+from .speech import say
+
+if TYPE_CHECKING:
+    from cirrus_ext.records import CalibrationRecord
+
+# Streams to standard output as it comes; a table is printed at the end.
+TABLE = "table"
+
+
+def run(options: Namespace) -> int:
+    """Fetch and write.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        CommandError: Bad usage; nothing was sent.
+        CirrusError: The API refused or failed.
+    """
+    asked = query(options, now=utc_now())
+    output = None if options.output in (None, STANDARD_OUTPUT) else Path(options.output)
+    form = options.format or (format_of(output) if output else None) or TABLE
+    unfinished = _unfinished(options, asked, output)
+    if options.dry_run:
+        _show_plan(asked if unfinished is None else unfinished.query, unfinished)
+        return DONE
+    _check(form, output)
+    if unfinished is None or output is None:
+        fetch = fetch_of(options, asked)
+        _write(fetch, form, output)
+    else:
+        fetch = fetch_of(options, unfinished.query)
+        _write_resumed(fetch, form, output, unfinished)
+    if not options.quiet:
+        written = "" if output is None else f"; {output} is written"
+        say(fetch.in_words() + written)
+    return DONE
+
+
+def _unfinished(options: Namespace, asked: Query, output: Path | None) -> Unfinished | None:
+    if not options.resume:
+        return None
+    if output is None:
+        raise CommandError("--resume needs --output OUTPUT: there has to be a file to go on with")
+    checked(output)
+    return Unfinished(output, asked, find_base_url(options.base_url))
+
+
+def _write(fetch: Fetch, form: str, output: Path | None) -> None:
+    """Write as it comes."""
+    fetch.streaming = output is None and form != TABLE
+    with opened(output) as stream:
+        sink = _writer(form, stream, fetch.query)
+        for _, records in fetch.windows():
+            sink.write(records)
+        sink.finish()
+
+
+def _write_resumed(fetch: Fetch, form: str, output: Path, unfinished: Unfinished) -> None:
+    """Keep what comes beside the output, and write the output when all is there."""
+    with unfinished.opened() as spool:
+        with _going_on(unfinished):
+            for _, records in fetch.windows(done=unfinished.done):
+                spool.add(records)
+        fetch.entries = Counter()
+        with replaced(output) as stream:
+            sink = _writer(form, stream, fetch.query)
+            sink.write(_counted(spool.records(), fetch.entries))
+            sink.finish()
+        unfinished.remove()
+
+
+@contextmanager
+def _going_on(unfinished: Unfinished) -> Iterator[None]:
+    """Have whoever is interrupted in the block told how to go on."""
+    try:
+        yield
+    except (CirrusError, KeyboardInterrupt) as error:
+        error.add_note(f"{unfinished.in_words}; the same command goes on from there")
+        raise
+
+
+def _counted(
+    records: "Iterator[CalibrationRecord]", entries: Counter[str]
+) -> "Iterator[CalibrationRecord]":
+    for record in records:
+        entries[record.instrument] += 1
+        yield record
+
+
+def _show_plan(asked: Query, unfinished: Unfinished | None) -> None:
+    """Print the requests that there would be."""
+    done = 0 if unfinished is None else unfinished.done
+    windows = plan_of(asked)[done:]
+    before = f" ({done:,} more are done)" if done else ""
+    instruments = counted(len(asked.instruments), "instrument")
+    print(f"{counted(len(windows), 'request')}{before} for {instruments}, {asked.in_words}")
+    for window in windows:
+        print(f"{window.instrument}  {wire_time(window.start)}  {wire_time(window.end)}")
+
+
+def _check(form: str, output: Path | None) -> None:
+    """Refuse a format that cannot be written, before anything is sent.
+
+    Raises:
+        CommandError: A package is missing, or the format is of no use in a pipe.
+    """
+    if form != TABLE and FORMATS[form].needs_file and output is None:
+        raise CommandError(f"--format {form} needs --output OUTPUT: it is nothing to look at")
+    _writer(form, io.BytesIO(), None)
+
+
+def _writer(form: str, stream: BinaryIO, asked: Query | None) -> Writer:
+    if form != TABLE:
+        return FORMATS[form].writer(stream)
+    instruments = () if asked is None else asked.instruments
+    if sys.stdout is not None and stream is sys.stdout.buffer:
+        return table_writer(sys.stdout, instruments)
+    return table_writer(io.TextIOWrapper(stream, "utf-8", write_through=True), instruments)

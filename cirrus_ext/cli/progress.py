@@ -1,0 +1,60 @@
+"""How far a run is, on a terminal."""
+
+import math
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+from cirrus_ext.retry import RetryEvent
+
+
+class Progress(Protocol):
+    """Who is told how far a run is."""
+
+    def window_done(self, records: int) -> None:
+        """One more request is answered; so many records in all."""
+
+    def waiting(self, event: RetryEvent) -> None:
+        """A request is about to be repeated; called from any thread."""
+
+
+class Silence:
+    """Tells nobody."""
+
+    def window_done(self, records: int) -> None:
+        """Say nothing."""
+
+    def waiting(self, event: RetryEvent) -> None:
+        """Say nothing."""
+
+
+@contextmanager
+def shown(total: int, *, done: int = 0, quiet: bool, streaming: bool) -> Iterator[Progress]:
+    """Show how far a run is while the block lasts, if there is a terminal to show it on.
+
+    Args:
+        total: Requests planned.
+        done: Requests that an earlier run has done.
+        quiet: Nobody wants to know.
+        streaming: Records are written to standard output meanwhile.
+    """
+    busy = streaming and sys.stdout is not None and sys.stdout.isatty()
+    if quiet or busy or sys.stderr is None or not sys.stderr.isatty():
+        yield Silence()
+        return
+    try:
+        from .bar import Bar  # noqa: PLC0415 - imports rich
+    except ImportError:
+        yield Silence()
+        return
+    with Bar(total, done) as bar:
+        yield bar
+
+
+def wait_in_words(event: RetryEvent) -> str:
+    """``waiting 12 s, as the server asked``."""
+    seconds = math.ceil(event.wait)
+    if "Retry-After" in event.reason:
+        return f"waiting {seconds} s, as the server asked"
+    return f"waiting {seconds} s after {event.reason}"

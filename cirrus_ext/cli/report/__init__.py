@@ -1,0 +1,68 @@
+"""``mycirrus report``: a page for an audit file."""
+
+from argparse import Namespace
+from pathlib import Path
+
+from cirrus_ext import __version__
+from cirrus_ext.cli.exits import DONE, OVERDUE, MissingExtraError
+from cirrus_ext.cli.fetch import fetch_of, shortened
+from cirrus_ext.cli.output import STANDARD_OUTPUT, opened
+from cirrus_ext.cli.query import days, query, utc_now
+from cirrus_ext.cli.speech import say
+
+from .summary import is_over, summarise
+
+
+def run(options: Namespace) -> int:
+    """Fetch, and write the page.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        CommandError: Bad usage; nothing was sent.
+        CirrusError: The API refused or failed.
+    """
+    made = utc_now().replace(microsecond=0)
+    asked = query(options, now=made)
+    max_gap = None if options.max_gap is None else days("--max-gap", options.max_gap)
+    try:
+        from .page import Asked, render  # noqa: PLC0415 - imports matplotlib
+    except ImportError:
+        raise MissingExtraError(
+            "mycirrus report", package="matplotlib and jinja2", extra="report"
+        ) from None
+    fetch = fetch_of(options, asked)
+    output = None if options.output == STANDARD_OUTPUT else Path(options.output)
+    with opened(output) as stream:
+        records = [record for _, records in fetch.windows() for record in records]
+        summaries = [
+            summarise(
+                serial,
+                [record for record in records if record.instrument == serial],
+                start=asked.start,
+                end=asked.end,
+            )
+            for serial in asked.instruments
+        ]
+        page = render(
+            Asked(
+                instruments=asked.instruments,
+                start=asked.start,
+                end=asked.end,
+                at=made,
+                server=fetch.server,
+                requests=fetch.requests,
+                version=__version__,
+                max_gap=max_gap,
+            ),
+            summaries,
+            records,
+        )
+        stream.write(page.encode())
+    over = [summary.instrument for summary in summaries if is_over(summary, max_gap)]
+    if over:
+        say(f"over --max-gap {options.max_gap}: {shortened(over)}")
+    if not options.quiet:
+        say(f"{fetch.in_words()}; {options.output} is written")
+    return OVERDUE if over else DONE
