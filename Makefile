@@ -75,6 +75,14 @@ generate: $(DEV) ## Write the typed client that the spec describes
 check-generated: $(DEV) ## Fail if the client on disk is not what the spec generates
 	@$(RUN) openapi/generate.py --check
 
+.PHONY: docs
+docs: $(DEV) ## Write the reference of the command
+	@$(RUN) docs/generate.py
+
+.PHONY: recording
+recording: $(DEV) ## Record the terminal that the README shows, in some 40 s; needs bash
+	@$(RUN) -m docs.record
+
 .PHONY: format
 format: $(DEV) ## Format and fix our own code
 	@$(RUN) -m ruff check --quiet --fix-only .

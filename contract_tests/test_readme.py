@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from cirrus_ext import RetryPolicy, errors
+from cirrus_ext.cli.arguments import parse
 
 from .contract import ROOT
 from .live import EXIT_CODES
@@ -86,6 +88,16 @@ def test_the_message_that_the_readme_quotes_is_the_real_one(base_url: str, tmp_p
 
     assert quoted is not None
     assert run(block, base_url, tmp_path) == quoted[1] + "\n"
+
+
+def test_every_command_of_the_readme_is_one() -> None:
+    """With options that there are."""
+    lines = re.findall(r"^mycirrus (.*)$", README, re.MULTILINE)
+
+    assert len(lines) > 5
+    for line in lines:
+        words = shlex.split(line.partition(" | ")[0], comments=True)
+        assert parse(words).command == words[0]
 
 
 def test_the_tree_of_errors_is_that_of_the_code() -> None:
