@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager, suppress
 from importlib import import_module
 from types import FrameType
@@ -112,7 +112,7 @@ def _forget_output() -> None:
 
 
 @contextmanager
-def _signals() -> Iterator[None]:
+def _signals() -> Generator[None]:
     """Clean up when told to stop; and stop at once when told a second time."""
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -2,8 +2,8 @@
 
 from argparse import Namespace
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import closing
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -13,11 +13,13 @@ from cirrus_ext.settings import DEFAULT_MAX_CONCURRENCY, Secret, find_base_url
 
 from .exits import CommandError
 from .keys import find_key
-from .progress import shown
+from .progress import Progress, shown
 from .query import Query
 
 if TYPE_CHECKING:
     from cirrus_ext.records import CalibrationRecord
+
+    Answer = tuple[HistoryWindow, list[CalibrationRecord]]
 
 MOST_CONCURRENT = 64
 
@@ -34,7 +36,7 @@ class Fetch:
         quiet: Whether to say nothing on the way.
         streaming: Whether records go to standard output meanwhile.
         answered: Windows whose records have been given.
-        repeated: Requests that had to be sent once more.
+        repeats: What had to be sent once more; from any thread.
         entries: How many records each instrument has.
     """
 
@@ -45,28 +47,30 @@ class Fetch:
     quiet: bool = False
     streaming: bool = False
     answered: int = 0
-    repeated: int = 0
+    repeats: list[RetryEvent] = field(default_factory=list[RetryEvent])
     entries: Counter[str] = field(default_factory=Counter[str])
 
     @property
     def requests(self) -> int:
         """Requests sent for what was given."""
-        return self.answered + self.repeated
+        return self.answered + len(self.repeats)
 
     @property
     def without_entry(self) -> list[str]:
         """Instruments with no record, as they were asked for."""
         return [serial for serial in self.query.instruments if not self.entries[serial]]
 
-    def windows(
-        self, *, done: int = 0
-    ) -> Iterator[tuple[HistoryWindow, "list[CalibrationRecord]"]]:
+    @contextmanager
+    def windows(self, *, done: int = 0) -> Generator["Iterator[Answer]"]:
         """Fetch the windows of the query that are not done yet, and show how far it is.
+
+        Yields:
+            Each window with its records.
 
         Raises:
             CirrusError: One failed; all before it have been given.
         """
-        from cirrus_ext.client import CirrusClient  # noqa: PLC0415 - imports httpx, which takes its time
+        from cirrus_ext.client import CirrusClient  # noqa: PLC0415 - imports httpx, in its time
 
         plan = plan_of(self.query)
         with (
@@ -75,19 +79,22 @@ class Fetch:
                 self.api_key.reveal(),
                 base_url=self.server,
                 max_concurrency=self.concurrency,
-                on_event=lambda event: self._note(event, progress.waiting),
+                on_event=lambda event: self._repeat(event, progress),
             ) as client,
             closing(client.history_windows(plan[done:])) as answers,
         ):
-            for window, records in answers:
-                self.answered += 1
-                self.entries[window.instrument] += len(records)
-                yield window, records
-                progress.window_done(self.entries.total())
+            yield self._counted(answers, progress)
 
-    def _note(self, event: RetryEvent, tell: Callable[[RetryEvent], None]) -> None:
-        self.repeated += 1
-        tell(event)
+    def _counted(self, answers: "Iterator[Answer]", progress: Progress) -> "Iterator[Answer]":
+        for window, records in answers:
+            self.answered += 1
+            self.entries[window.instrument] += len(records)
+            yield window, records
+            progress.window_done(self.entries.total())
+
+    def _repeat(self, event: RetryEvent, progress: Progress) -> None:
+        self.repeats.append(event)
+        progress.waiting(event)
 
     def in_words(self) -> str:
         """The end of a run, in a line."""

@@ -4,7 +4,7 @@ import io
 import sys
 from argparse import Namespace
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -72,27 +72,28 @@ def _write(fetch: Fetch, form: str, output: Path | None) -> None:
     fetch.streaming = output is None and form != TABLE
     with opened(output) as stream:
         sink = _writer(form, stream, fetch.query)
-        for _, records in fetch.windows():
-            sink.write(records)
+        with fetch.windows() as answers:
+            for _, records in answers:
+                sink.write(records)
         sink.finish()
 
 
 def _write_resumed(fetch: Fetch, form: str, output: Path, unfinished: Unfinished) -> None:
     """Keep what comes beside the output, and write the output when all is there."""
     with unfinished.opened() as spool:
-        with _going_on(unfinished):
-            for _, records in fetch.windows(done=unfinished.done):
+        with _going_on(unfinished), fetch.windows(done=unfinished.done) as answers:
+            for _, records in answers:
                 spool.add(records)
         fetch.entries = Counter()
         with replaced(output) as stream:
             sink = _writer(form, stream, fetch.query)
             sink.write(_counted(spool.records(), fetch.entries))
             sink.finish()
-        unfinished.remove()
+    unfinished.remove()
 
 
 @contextmanager
-def _going_on(unfinished: Unfinished) -> Iterator[None]:
+def _going_on(unfinished: Unfinished) -> Generator[None]:
     """Have whoever is interrupted in the block told how to go on."""
     try:
         yield

@@ -3,7 +3,7 @@
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -14,7 +14,7 @@ STANDARD_OUTPUT = "-"
 
 
 @contextmanager
-def opened(path: Path | None) -> Iterator[BinaryIO]:
+def opened(path: Path | None) -> Generator[BinaryIO]:
     """Give a stream to write to.
 
     Args:
@@ -34,7 +34,7 @@ def opened(path: Path | None) -> Iterator[BinaryIO]:
 
 
 @contextmanager
-def replaced(path: Path) -> Iterator[BinaryIO]:
+def replaced(path: Path) -> Generator[BinaryIO]:
     """Write a file beside another, which takes the other's place if the block ends well.
 
     Raises:

@@ -2,7 +2,7 @@
 
 import math
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Protocol
 
@@ -30,7 +30,7 @@ class Silence:
 
 
 @contextmanager
-def shown(total: int, *, done: int = 0, quiet: bool, streaming: bool) -> Iterator[Progress]:
+def shown(total: int, *, done: int = 0, quiet: bool, streaming: bool) -> Generator[Progress]:
     """Show how far a run is while the block lasts, if there is a terminal to show it on.
 
     Args:

@@ -9,7 +9,7 @@ replaced as a whole; so whatever happens, and be it that the machine goes off, t
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
@@ -87,7 +87,7 @@ class Unfinished:
         return f"{self._state.done:,} of {self._state.of:,} requests are done"
 
     @contextmanager
-    def opened(self) -> Iterator["Spool"]:
+    def opened(self) -> Generator["Spool"]:
         """Open OUTPUT.part for more entries, after those that are whole.
 
         Raises:

@@ -35,7 +35,8 @@ def run(options: Namespace) -> int:
     fetch = fetch_of(options, asked)
     output = None if options.output == STANDARD_OUTPUT else Path(options.output)
     with opened(output) as stream:
-        records = [record for _, records in fetch.windows() for record in records]
+        with fetch.windows() as answers:
+            records = [record for _, records in answers for record in records]
         summaries = [
             summarise(
                 serial,

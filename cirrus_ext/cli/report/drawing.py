@@ -12,7 +12,7 @@ import logging
 import re
 import unicodedata
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -152,7 +152,7 @@ def draw(
 
 
 @contextmanager
-def _a_matplotlib_of_its_own() -> Iterator[None]:
+def _a_matplotlib_of_its_own() -> Generator[None]:
     """Its settings as they are shipped, whatever the reader's file of settings says.
 
     And no warnings: what matplotlib has to say is about glyphs, which it does not draw here, and
