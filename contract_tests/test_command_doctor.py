@@ -91,6 +91,8 @@ def test_a_key_without_the_scope_and_no_serial_number_is_undecided() -> None:
         ("Sun, 22 Nov 2026 11:59:31 GMT", "ok", "within 30 s of the server's"),
         ("Sun, 22 Nov 2026 11:59:00 GMT", "FAULT", "0:01:00 ahead of the server's: set it"),
         ("Mon, 23 Nov 2026 13:00:00 GMT", "FAULT", "1 day, 1:00:00 behind the server's: set it"),
+        ("Sun, 22 Nov 2026 12:00:00 -0000", "ok", "within 30 s of the server's"),
+        ("Fri, 31 Dec 9999 23:59:59 -2359", "?", "the server did not say what time it is"),
         ("yesterday", "?", "the server did not say what time it is"),
         (None, "?", "the server did not say what time it is"),
     ],
@@ -120,6 +122,15 @@ def test_its_lines_fit_the_terminal_and_stand_beside_the_verdict() -> None:
     assert len(done.stdout.splitlines()) > 4
     assert all(len(line) <= 60 for line in done.stdout.splitlines())
     assert all(line[:16].strip() == "" or line[15] == " " for line in done.stdout.splitlines())
+
+
+def test_a_serial_number_that_cannot_be_meant_is_refused() -> None:
+    """Before anything is asked, and so before anything is judged."""
+    with serve(standin := Standin()) as url:
+        done = mycirrus("doctor", " ", base_url=url)
+
+    assert (done.returncode, done.stdout, standin.requests) == (2, "", [])
+    assert "SERIAL must not be blank" in done.stderr
 
 
 def test_without_a_key_it_says_so_and_asks_nothing() -> None:

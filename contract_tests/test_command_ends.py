@@ -134,12 +134,12 @@ def test_a_closed_pipe_is_silent(words: str) -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
-@pytest.mark.parametrize("form", ["csv", "table"])
-def test_a_full_disk_is_one_line(form: str) -> None:
+@pytest.mark.parametrize("more", [("csv",), ("table",), ("csv", "--dry-run")])
+def test_a_full_disk_is_one_line(more: tuple[str, ...]) -> None:
     """And exit code 1."""
     with serve(Standin()) as url, Path("/dev/full").open("wb") as full:
         done = subprocess.run(
-            [MYCIRRUS, *LOG[:-1], form],
+            [MYCIRRUS, *LOG[:-1], *more],
             env=environment(url),
             stdout=full,
             stderr=subprocess.PIPE,
@@ -148,7 +148,7 @@ def test_a_full_disk_is_one_line(form: str) -> None:
         )
 
     assert done.returncode == 1
-    assert done.stderr == b"mycirrus: No space left on device; the output is not written\n"
+    assert done.stderr == b"mycirrus: No space left on device\n"
 
 
 def test_closed_streams_are_no_reason_for_a_traceback() -> None:
@@ -168,6 +168,29 @@ def test_closed_streams_are_no_reason_for_a_traceback() -> None:
     assert (out.returncode, out.stderr.count(b"\n")) == (2, 1)
     assert b"standard output is closed: give --output FILE" in out.stderr
     assert (err.returncode, len(err.stdout.splitlines())) == (0, 42)
+
+
+def test_a_closed_standard_input_is_said_to_be_so() -> None:
+    """Instead of a fault of the program."""
+    done = subprocess.run(
+        ["/bin/sh", "-c", 'exec "$0" "$@" <&-', MYCIRRUS, "log", "-", "--last", "1y"],
+        env=environment(),
+        capture_output=True,
+        check=False,
+        timeout=PATIENCE,
+    )
+
+    assert done.returncode == 2
+    assert b"standard input is closed" in done.stderr
+
+
+def test_what_the_terminal_cannot_show_stops_nothing() -> None:
+    """A question mark stands for it."""
+    words = ("log", "é日", "--last", "30d", "--dry-run")
+    done = mycirrus(*words, PYTHONIOENCODING="ascii", PYTHONUTF8="0")
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines()[1].startswith("??  ")
 
 
 def test_a_fault_of_the_program_is_one_line_too(

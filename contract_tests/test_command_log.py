@@ -177,6 +177,16 @@ def test_serial_numbers_come_from_arguments_a_file_or_standard_input(
 
 
 @pytest.mark.parametrize(
+    "words", [("QT1", "--last", "30d", "--", "-X1"), ("--last", "30d", "--", "QT1", "-X1")]
+)
+def test_a_serial_number_may_begin_with_a_dash_after_two_of_them(words: tuple[str, ...]) -> None:
+    """Whether others come before or not."""
+    plan = mycirrus("log", "--dry-run", *words).stdout.splitlines()
+
+    assert [line.split()[0] for line in plan[1:]] == ["QT1", "-X1"]
+
+
+@pytest.mark.parametrize(
     ("words", "line"),
     [
         (["--last", "1y"], "no instruments: give serial numbers"),
@@ -188,7 +198,10 @@ def test_serial_numbers_come_from_arguments_a_file_or_standard_input(
         (["QT1", "--last", "1y", "--start", "2020-01-01"], "not allowed with argument"),
         (["QT1", "--start", "2020-01-02", "--end", "2020-01-01"], "--start must be before --end"),
         (["QT1", "--start", "2999-01-01"], "which is now"),
-        (["QT1", "--last", "1y", "--concurrency", "0"], "--concurrency must be from 1 to 64: 0"),
+        (
+            ["QT1", "--last", "1y", "--concurrency", "0"],
+            "argument --concurrency: must be from 1 to 64: 0",
+        ),
         (["QT1", "--last", "1y", "--format", "xml"], "invalid choice: 'xml'"),
         (["QT1", "--last", "1y", "--resume"], "--resume needs --output"),
         (["QT1", "--last", "1y", "--output", "no/where.csv"], "there is no folder"),
@@ -353,9 +366,13 @@ def test_a_file_keeps_who_may_read_it_and_a_link_stays_one(base_url: str, tmp_pa
     old.chmod(0o640)
     link.symlink_to(old)
     plain = tmp_path / "plain"
-    plain.touch()
-    for name in (link, new):
-        mycirrus("log", "QT123456", *YEARS, "--output", str(name), base_url=base_url)
+    mask = os.umask(0o027)
+    try:
+        plain.touch()
+        for name in (link, new):
+            mycirrus("log", "QT123456", *YEARS, "--output", str(name), base_url=base_url)
+    finally:
+        os.umask(mask)
 
     assert link.is_symlink()
     assert old.read_bytes() == new.read_bytes() != b""

@@ -1,14 +1,19 @@
 """``--resume``: an interrupted run goes on where it was, and ends with the same file."""
 
+import hashlib
 import json
 import signal
 import subprocess
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+
+from cirrus_ext.cli.resume import _read, written
 
 from .command import (
     FLEET,
@@ -37,7 +42,7 @@ class Stop:
 KILLED = Stop(signal.SIGKILL, -signal.SIGKILL)
 STOPS = {
     "ctrl-c": Stop(signal.SIGINT, 130),
-    "kill": Stop(signal.SIGTERM, 143),
+    "terminated": Stop(signal.SIGTERM, 143),
     "kill -9": KILLED,
 }
 
@@ -182,22 +187,24 @@ def test_the_last_so_and_so_long_means_the_same_range_on_another_day(tmp_path: P
     words = ("log", "QT123456", "--last", "3y", "--output", str(output), "--resume")
     with serve(Standin(script={2: "401"})) as url:
         mycirrus(*words, "--concurrency", "1", base_url=url)
-        kept = json.loads(state_file(output).read_bytes())
+        kept = _read(state_file(output).read_bytes())
         # As if the first run had been a while ago.
-        kept["start"] = kept["start"].replace("2023-", "2022-")
-        kept["end"] = kept["end"].replace("2026-", "2025-")
-        state_file(output).write_text(json.dumps(kept))
+        start, end = (
+            datetime.fromisoformat(text) - timedelta(days=100) for text in (kept.start, kept.end)
+        )
+        older = replace(kept, start=start.isoformat(), end=end.isoformat())
+        state_file(output).write_bytes(written(older))
         plan = mycirrus(*words, "--dry-run", base_url=url)
 
     assert plan.returncode == 0, plan.stderr
-    assert plan.stdout.splitlines()[0].endswith(kept["end"].replace("+00:00", "Z"))
+    assert plan.stdout.splitlines()[0].endswith(older.end.replace("+00:00", "Z"))
 
 
 @pytest.mark.parametrize(
     ("words", "problem"),
     [
-        (("log", *FLEET[:2], *YEARS), "another instruments"),
-        (("log", *reversed(FLEET), *YEARS), "another instruments"),
+        (("log", *FLEET[:2], *YEARS), "other instruments"),
+        (("log", *reversed(FLEET), *YEARS), "other instruments"),
         (("log", *FLEET, *YEARS[:3], "2022-06-02"), "another range"),
         (("log", *FLEET, "--last", "3y"), "another range"),
         ((*WORDS, "--base-url", "http://127.0.0.1:9/v1"), "another server"),
@@ -246,8 +253,8 @@ def test_what_was_not_yet_whole_in_the_part_is_asked_for_again(tmp_path: Path) -
     output, whole = tmp_path / "log.csv", tmp_path / "whole.csv"
     with serve(standin := Held(after=6)) as url:
         interrupted(standin, url, output, KILLED)
-        with part(output).open("ab") as file:
-            file.write(b'{"instrument":"QT12')
+        with part(output).open("ab") as file:  # longer than all that is still to come
+            file.write(b'{"instrument":"QT12' * 5_000)
         done = mycirrus(*WORDS, "--output", str(output), "--resume", base_url=url)
         mycirrus(*WORDS, "--output", str(whole), base_url=url)
 
@@ -265,18 +272,23 @@ def test_a_state_that_cannot_be_read_is_refused(content: str, tmp_path: Path) ->
     done = mycirrus(*WORDS, "--output", str(output), "--resume", base_url="http://127.0.0.1:9/v1")
 
     assert done.returncode == 2
-    assert "log.csv.state cannot be read" in done.stderr
+    assert "log.csv.state cannot be read, or was changed" in done.stderr
     assert state_file(output).read_text(encoding="latin-1") == content
 
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("done", "6"), ("done", 13), ("done", -1), ("size", None), ("start", "x"), ("of", 1.5)],
+    [
+        ("done", 11),
+        ("done", "6"),
+        ("of", 1.5),
+        ("size", 10**30),
+        ("start", "2018-01-01T00:00:00+00:00"),
+        ("seal", "0"),
+    ],
 )
-def test_a_state_with_something_else_in_it_is_refused(
-    field: str, value: object, tmp_path: Path
-) -> None:
-    """One line, not a fault of the program."""
+def test_a_state_that_was_changed_is_refused(field: str, value: object, tmp_path: Path) -> None:
+    """It would lead to a file in which entries are missing."""
     output = tmp_path / "log.csv"
     with serve(standin := Held(after=6)) as url:
         interrupted(standin, url, output, KILLED)
@@ -285,7 +297,89 @@ def test_a_state_with_something_else_in_it_is_refused(
         done = mycirrus(*WORDS, "--output", str(output), "--resume", base_url=url)
 
     assert done.returncode == 2
-    assert "log.csv.state " in done.stderr
+    assert "log.csv.state cannot be read, or was changed" in done.stderr
+
+
+def test_a_state_of_another_version_is_refused(tmp_path: Path) -> None:
+    """Its windows may be others."""
+    output = tmp_path / "log.csv"
+    for field, value, problem in (
+        ("version", 2, "another version of this program"),
+        ("of", 13, "written by another version of this program"),
+    ):
+        with serve(Standin(script={7: "401"})) as url:
+            words = (*WORDS, "--output", str(output), "--resume")
+            mycirrus(*words, "--concurrency", "1", base_url=url)
+            kept = _read(state_file(output).read_bytes())
+            other: Any = {field: value}
+            state_file(output).write_bytes(written(replace(kept, **other)))
+            done = mycirrus(*words, base_url=url)
+
+        assert done.returncode == 2
+        assert problem in done.stderr
+        state_file(output).unlink()
+        part(output).unlink()
+
+
+@pytest.mark.parametrize("kind", ["file", "link", "folder"])
+def test_a_part_that_is_somebody_elses_is_left_alone(kind: str, tmp_path: Path) -> None:
+    """Without a state it is of no run that can go on."""
+    output, other = tmp_path / "log.csv", tmp_path / "other"
+    other.write_bytes(b"" if kind == "link" else b"precious")
+    if kind == "file":
+        other.rename(part(output))
+    elif kind == "link":
+        part(output).symlink_to(other)
+    else:
+        part(output).mkdir()
+    before = sorted(tmp_path.iterdir())
+    with serve(standin := Standin()) as url:
+        done = mycirrus(*WORDS, "--output", str(output), "--resume", base_url=url)
+
+    assert done.returncode == 2
+    assert str(part(output)) in done.stderr
+    assert standin.requests == []
+    assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize("left", ["state", "part and state"])
+def test_a_run_that_was_stopped_while_it_cleaned_up_is_done(left: str, tmp_path: Path) -> None:
+    """The next one starts afresh, or has nothing left to ask for."""
+    output, whole = tmp_path / "log.csv", tmp_path / "whole.csv"
+    words = (*WORDS, "--output", str(output), "--resume")
+    with serve(standin := Held(after=6)) as url:
+        interrupted(standin, url, output, KILLED)
+        before = part(output).read_bytes()
+        spool = _read(state_file(output).read_bytes())
+        mycirrus(*WORDS, "--format", "ndjson", "--output", str(whole), base_url=url)
+        content = whole.read_bytes()
+        done = replace(
+            spool, done=12, size=len(content), sha256=hashlib.sha256(content).hexdigest()
+        )
+        state_file(output).write_bytes(written(done))
+        part(output).write_bytes(content)
+        if left == "state":
+            part(output).unlink()
+        standin.requests.clear()
+        again = mycirrus(*words, base_url=url)
+        asked = len(standin.requests)
+        mycirrus(*WORDS, "--output", str(whole), base_url=url)
+
+    assert content.startswith(before)
+    assert again.returncode == 0, again.stderr
+    assert asked == (WINDOWS if left == "state" else 0)
+    assert output.read_bytes() == whole.read_bytes()
+    assert sorted(tmp_path.iterdir()) == [output, whole]
+
+
+def test_the_range_is_kept_before_the_first_answer(tmp_path: Path) -> None:
+    """Also a run that got nothing yet goes on with the same one."""
+    output = tmp_path / "log.csv"
+    words = ("log", "QT123456", "--last", "3y", "--output", str(output), "--resume")
+    with serve(Standin(script={1: "401"})) as url:
+        mycirrus(*words, "--concurrency", "1", base_url=url)
+
+    assert _read(state_file(output).read_bytes()).done == 0
 
 
 def test_a_second_run_into_the_same_file_is_kept_away(tmp_path: Path) -> None:

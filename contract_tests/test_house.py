@@ -42,7 +42,7 @@ COMMAND_ARROWS: dict[str, tuple[set[str], set[str]]] = {
     "bar": ({"console", "progress"}, {"retry"}),
     "completion": ({"arguments", "exits"}, set()),
     "console": (set(), set()),
-    "doctor": ({"exits", "keys", "query"}, {"client", "errors", "retry", "settings"}),
+    "doctor": ({"exits", "keys", "query"}, {"client", "errors", "ranges", "retry", "settings"}),
     "exits": (set(), {"errors"}),
     "fetch": (
         {"exits", "keys", "progress", "query"},

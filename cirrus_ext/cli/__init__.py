@@ -35,19 +35,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         SystemExit: ``--help`` or ``--version`` was asked for, or the words cannot be understood.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
+    _be_plain()
     with _signals():
         try:
-            try:
-                return _run(words)
-            finally:
-                if sys.stdout is not None:
-                    sys.stdout.flush()
+            return _run(words)
         except BrokenPipeError:  # `| head` has what it wanted
             _forget_output()
             return DONE
         except KeyboardInterrupt as error:
             say("; ".join(["stopped", *_notes(error)]))
-            return INTERRUPTED
+            return TERMINATED if isinstance(error, _Terminated) else INTERRUPTED
 
 
 def _run(words: list[str]) -> int:
@@ -56,7 +53,12 @@ def _run(words: list[str]) -> int:
     try:
         options = parse(words)
         _be_verbose(options)
-        return int(import_module(f".{options.command}", __name__).run(options))
+        code = int(import_module(f".{options.command}", __name__).run(options))
+        _flush()
+        return code  # noqa: TRY300 - what follows is for what went wrong
+    except SystemExit:  # --help
+        _flush()
+        raise
     except BrokenPipeError:
         raise
     except CommandError as error:
@@ -76,13 +78,28 @@ def _run(words: list[str]) -> int:
     return code
 
 
+class _Terminated(KeyboardInterrupt):
+    """The system has told this process to stop."""
+
+
+def _be_plain() -> None:
+    """Have no text stop the command that the terminal cannot show."""
+    with suppress(AttributeError):
+        sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]  # it is a TextIOWrapper, if it is one
+
+
+def _flush() -> None:
+    if sys.stdout is not None:
+        sys.stdout.flush()
+
+
 def _notes(error: BaseException) -> list[str]:
     return list(getattr(error, "__notes__", []))
 
 
 def _of_the_system(error: OSError) -> str:
     name = f"{error.filename}: " if error.filename else ""
-    return f"{name}{error.strerror or error}; the output is not written"
+    return f"{name}{error.strerror or error}"
 
 
 def _be_verbose(options: Any) -> None:
@@ -139,4 +156,4 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 def _terminate(number: int, frame: FrameType | None) -> None:
     del frame
     signal.signal(number, lambda *_: os._exit(TERMINATED))
-    raise SystemExit(TERMINATED)
+    raise _Terminated

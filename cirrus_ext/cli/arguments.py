@@ -42,6 +42,9 @@ The API key is taken from --api-key-file, else from MYCIRRUS_API_KEY, else from
 the system's keyring (extra "keyring": keyring set mycirrus api-key). It is
 never an argument, because other users of a machine can see those."""
 
+COMMANDS = ("log", "report", "doctor", "completion")
+MOST_CONCURRENT = 64
+
 # What somebody may try; the word after it would be the key, and must not be shown.
 _KEY_OPTIONS = ("--api-key", "--apikey", "--api_key", "--key", "--token")
 
@@ -88,15 +91,31 @@ def parse(words: list[str]) -> argparse.Namespace:
         raise CommandError(
             "the API key is never an argument: set MYCIRRUS_API_KEY, or give --api-key-file FILE"
         )
-    command = parser()
-    options, rest = command.parse_known_args(words)
-    unknown = [word.partition("=")[0] for word in rest if word.startswith("-")]
-    if unknown or (rest and not hasattr(options, "serials")):
-        named = " ".join(unknown) or "more than one word"
+    command = next((word for word in words if not word.startswith("-")), None)
+    if command not in {*COMMANDS, None}:
+        raise CommandError(f"no such command: there are {', '.join(COMMANDS)}")
+    options, rest = parser().parse_known_args(words)
+    # argparse takes serial numbers in one place only: the others are left over.
+    mark = rest.index("--") if "--" in rest else len(rest)
+    unknown = [word for word in rest[:mark] if word.startswith("-")]
+    serials = [word for word in rest[:mark] if word not in unknown] + rest[mark + 1 :]
+    if unknown or (serials and not hasattr(options, "serials")):
+        named = " ".join(map(_without_value, unknown)) or "more than one word"
         raise CommandError(f"no such option: {named}; see mycirrus {options.command} --help")
-    if rest:  # argparse takes serial numbers in one place only
-        options.serials += rest
+    if serials:
+        options.serials += serials
     return options
+
+
+def _without_value(option: str) -> str:
+    """An option's name alone: what was given to it may be a key."""
+    return option.partition("=")[0] if option.startswith("--") else option[:2]
+
+
+def _workers(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= MOST_CONCURRENT:
+        raise argparse.ArgumentTypeError(f"must be from 1 to {MOST_CONCURRENT}: {text}")
+    return int(text)
 
 
 def _add_log(commands: "argparse._SubParsersAction[Parser]") -> None:
@@ -125,7 +144,9 @@ def _add_log(commands: "argparse._SubParsersAction[Parser]") -> None:
         "OUTPUT.state until it is done",
     )
     output.add_argument(
-        "--dry-run", action="store_true", help="show the requests it would take, and send none"
+        "--dry-run",
+        action="store_true",
+        help="show the windows that it would ask for, one request each, and send none",
     )
     _add_connection(command)
 
@@ -206,7 +227,10 @@ def _add_connection(command: argparse.ArgumentParser, *, quiet: bool = True) -> 
     )
     if quiet:
         connection.add_argument(
-            "--concurrency", type=int, metavar="N", help="requests under way at once; default 4"
+            "--concurrency",
+            type=_workers,
+            metavar="N",
+            help="requests under way at once; default 4",
         )
         command.add_argument("--quiet", action="store_true", help="say nothing but errors")
     command.add_argument("-v", "--verbose", action="store_true", help="say more about errors")

@@ -6,7 +6,7 @@ import textwrap
 import time
 from argparse import Namespace
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any, Literal
 
@@ -18,6 +18,7 @@ from cirrus_ext.errors import (
     CirrusError,
     PermissionDeniedError,
 )
+from cirrus_ext.ranges import check_serial
 from cirrus_ext.retry import RetryPolicy
 from cirrus_ext.settings import Secret, find_base_url
 
@@ -96,8 +97,11 @@ def run(options: Namespace) -> int:
     Raises:
         CommandError: There is no key.
         ConfigurationError: Not an address.
+        InvalidRequestError: Not a serial number.
     """
     server = find_base_url(options.base_url)
+    if options.serial is not None:
+        check_serial("SERIAL", options.serial)
     api_key, origin = find_key(options.api_key_file)
     found = _examine(options.serial, server, api_key)
     findings = [
@@ -166,12 +170,10 @@ def _network(found: Examination) -> Finding:
 
 
 def _clock(found: Examination) -> Finding:
-    try:
-        theirs = parsedate_to_datetime(found.date or "")
-    except (ValueError, TypeError, IndexError):
+    theirs = _http_date(found.date)
+    if theirs is None or found.at is None:
         return Finding("clock", "?", "the server did not say what time it is")
-    assert found.at is not None  # noqa: S101 - narrows: it came with the date
-    ahead = found.at - theirs.astimezone(found.at.tzinfo)
+    ahead = found.at - theirs
     if abs(ahead) <= CLOCK_TOLERANCE:
         return Finding("clock", "ok", f"within {CLOCK_TOLERANCE.seconds} s of the server's")
     side = "ahead of" if ahead > timedelta() else "behind"
@@ -181,6 +183,15 @@ def _clock(found: Examination) -> Finding:
         f"{timedelta(seconds=round(abs(ahead).total_seconds()))} {side} the server's: set it, or "
         "--last and a missing --end mean another range than you think",
     )
+
+
+def _http_date(text: str | None) -> datetime | None:
+    """The time of a Date header in UTC, which it is in if it says nothing else."""
+    try:
+        moment = parsedate_to_datetime(text or "")
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
 
 
 def _scope(found: Examination) -> Finding:

@@ -26,6 +26,7 @@ EXIT_CODES = {
     UNREACHABLE: "throttled or unreachable: try again later",
     OVERDUE: "done, and an instrument is over --max-gap (report only)",
     INTERRUPTED: "stopped by Ctrl-C",
+    TERMINATED: "stopped by the system",
 }
 
 # docs.mycirrus.cloud, guide to authentication.

@@ -11,7 +11,6 @@ from cirrus_ext.ranges import HistoryWindow, plan_history
 from cirrus_ext.retry import RetryEvent
 from cirrus_ext.settings import DEFAULT_MAX_CONCURRENCY, Secret, find_base_url
 
-from .exits import CommandError
 from .keys import find_key
 from .progress import Progress, shown
 from .query import Query
@@ -20,8 +19,6 @@ if TYPE_CHECKING:
     from cirrus_ext.records import CalibrationRecord
 
     Answer = tuple[HistoryWindow, list[CalibrationRecord]]
-
-MOST_CONCURRENT = 64
 
 
 @dataclass
@@ -112,16 +109,12 @@ def fetch_of(options: Namespace, query: Query) -> Fetch:
     """The run that the command line asks for.
 
     Raises:
-        CommandError: No key, or a number out of bounds.
+        CommandError: No key.
         ConfigurationError: Not an address.
     """
-    concurrency = options.concurrency
-    if concurrency is None:
-        concurrency = DEFAULT_MAX_CONCURRENCY
-    if not 1 <= concurrency <= MOST_CONCURRENT:
-        raise CommandError(f"--concurrency must be from 1 to {MOST_CONCURRENT}: {concurrency}")
+    concurrency = options.concurrency or DEFAULT_MAX_CONCURRENCY
     server = find_base_url(options.base_url)
-    api_key, _ = find_key(options.api_key_file)
+    api_key, _ = find_key(options.api_key_file, quiet=options.quiet)
     return Fetch(query, server, concurrency, api_key, quiet=options.quiet)
 
 

@@ -17,8 +17,13 @@ KEYRING_SERVICE, KEYRING_USER = "mycirrus", "api-key"
 LONGEST_FILE = 4096
 
 
-def find_key(file: str | None) -> tuple[Secret, str]:
+def find_key(file: str | None, *, quiet: bool = False) -> tuple[Secret, str]:
     """Take the key of the file, else of the environment, else of the keyring.
+
+    Args:
+        file: A file that holds it, if there is one. Unless ``quiet``, one that others can read is
+            warned about.
+        quiet: Say nothing but errors.
 
     Returns:
         The key, and where it was found.
@@ -26,15 +31,15 @@ def find_key(file: str | None) -> tuple[Secret, str]:
     Raises:
         CommandError: There is none, or it cannot be one.
     """
-    secret, origin = _found(file)
+    secret, origin = _found(file, quiet=quiet)
     if problem := secret.problem():
         raise CommandError(f"the API key in {origin} {problem}")
     return secret, origin
 
 
-def _found(file: str | None) -> tuple[Secret, str]:
+def _found(file: str | None, *, quiet: bool) -> tuple[Secret, str]:
     if file is not None:
-        return _read(Path(file)), file
+        return _read(Path(file), quiet=quiet), file
     if value := os.environ.get(API_KEY_VARIABLE):
         return Secret(value), API_KEY_VARIABLE
     if (kept := _kept()) is not None:
@@ -42,18 +47,20 @@ def _found(file: str | None) -> tuple[Secret, str]:
     raise CommandError(f"no API key: set {API_KEY_VARIABLE}, or give --api-key-file FILE")
 
 
-def _read(path: Path) -> Secret:
+def _read(path: Path, *, quiet: bool) -> Secret:
     try:
         with path.open("rb") as file:
             mode = os.fstat(file.fileno()).st_mode
             content = file.read(LONGEST_FILE + 1)
-    except OSError as error:
-        raise CommandError(f"--api-key-file {path}: {error.strerror}") from None
+    except (OSError, ValueError) as error:
+        # Without the name: if there is no such file, it may be the key itself.
+        problem = error.strerror if isinstance(error, OSError) else "not the name of a file"
+        raise CommandError(f"--api-key-file: {problem}; give the name of a file") from None
     if len(content) > LONGEST_FILE:
         raise CommandError(f"--api-key-file {path}: holds more than a key")
-    if stat.S_ISREG(mode) and mode & (stat.S_IRGRP | stat.S_IROTH):
+    if not quiet and stat.S_ISREG(mode) and mode & (stat.S_IRGRP | stat.S_IROTH):
         say(f"warning: {path} can be read by others; chmod 600 {path}")
-    secret = Secret(content.decode("utf-8", "replace").strip())
+    secret = Secret(content.decode("utf-8-sig", "replace").strip())
     if not secret.reveal():
         raise CommandError(f"--api-key-file {path}: is empty")
     return secret

@@ -65,7 +65,10 @@ def checked(path: Path) -> Path:
     Raises:
         CommandError: It is something else than a file, or its folder is not there.
     """
-    target = path.resolve()
+    try:
+        target = path.resolve()
+    except (OSError, RuntimeError):  # Python 3.11 and 3.12 call a link to itself a RuntimeError
+        raise CommandError(f"--output {path}: is a link that leads nowhere") from None
     if target.is_dir():
         raise CommandError(f"--output {path}: is a folder; give the name of a file")
     if target.exists() and not target.is_file():

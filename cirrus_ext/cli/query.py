@@ -165,6 +165,8 @@ def _instruments(options: Namespace) -> list[str]:
 
 def _lines_of(file: str) -> list[str]:
     try:
+        if file == STANDARD_INPUT and sys.stdin is None:
+            raise CommandError("standard input is closed: give --instruments-file FILE")
         if file == STANDARD_INPUT:
             return sys.stdin.read().removeprefix("\ufeff").splitlines()
         return Path(file).read_text(encoding="utf-8-sig").splitlines()

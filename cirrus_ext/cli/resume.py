@@ -61,18 +61,17 @@ class Unfinished:
 
     def __init__(self, output: Path, query: Query, server: str) -> None:
         target = output.resolve()
-        self._output = output
         self._part = target.with_name(target.name + ".part")
         self._state_file = target.with_name(target.name + ".state")
         # Of one name, so that a run that is killed leaves no more than one.
         self._next_state_file = target.with_name(f".{target.name}.state.tmp")
         found = self._found()
         if found is None:
-            self.query, self._state = query, _fresh(query, server)
+            self.query, self._state, self._is_new = query, _fresh(query, server), True
             return
         self._check_same(found, query, server)
-        since, until = datetime.fromisoformat(found.start), datetime.fromisoformat(found.end)
-        self.query, self._state = replace(query, start=since, end=until), found
+        self._state, self._is_new = found, False
+        self.query = replace(query, start=_time(found.start), end=_time(found.end))
         if len(plan_of(self.query)) != found.of:
             raise self._refusal("was written by another version of this program")
 
@@ -93,12 +92,7 @@ class Unfinished:
         Raises:
             CommandError: It is not what was left, or another run is writing it.
         """
-        mode = "r+b" if self._state.size or self._part.exists() else "x+b"
-        try:
-            file = cast("BinaryIO", self._part.open(mode))
-        except FileNotFoundError:
-            raise self._refusal(f"is there, but {self._part.name} is not") from None
-        with file:
+        with self._open_part() as file:
             self._lock(file)
             digest = _digest(file, self._state.size)
             if digest.hexdigest() != self._state.sha256:
@@ -107,9 +101,26 @@ class Unfinished:
             self._save(self._state)
             yield Spool(self, file, digest)
 
+    def _open_part(self) -> BinaryIO:
+        """Open the file, which nobody else's may be, and no link to one."""
+        if self._is_new and self._part.exists() and self._part.stat().st_size:
+            raise CommandError(
+                f"{self._part} is there without {self._state_file.name}: it is of no run that can "
+                "go on; move it away"
+            )
+        try:
+            file = open(self._part, "r+b", opener=_straight)  # noqa: SIM115 - Path's has no opener
+        except FileNotFoundError:
+            if self._state.size:
+                raise self._refusal(f"is there, but {self._part.name} is not") from None
+            file = self._part.open("x+b")
+        except OSError as error:
+            raise CommandError(f"{self._part} cannot be used: {error.strerror}") from None
+        return cast("BinaryIO", file)
+
     def remove(self) -> None:
         """The run is done: nothing of it stays but the output."""
-        for file in (self._state_file, self._next_state_file, self._part):
+        for file in (self._part, self._state_file, self._next_state_file):
             file.unlink(missing_ok=True)
 
     def advance(self, size: int, sha256: str) -> None:
@@ -119,19 +130,21 @@ class Unfinished:
 
     def _save(self, state: State) -> None:
         with self._next_state_file.open("wb") as file:
-            file.write(json.dumps(asdict(state), indent=1).encode())
+            file.write(written(state))
             file.flush()
             os.fsync(file.fileno())
         self._next_state_file.replace(self._state_file)
 
     def _found(self) -> State | None:
         try:
-            fields: Any = json.loads(self._state_file.read_bytes())
-            return _checked(State(**fields | {"instruments": tuple(fields["instruments"])}))
+            state = _read(self._state_file.read_bytes())
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, TypeError, KeyError):
-            raise self._refusal("cannot be read") from None
+        except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+            raise self._refusal("cannot be read, or was changed") from None
+        # A run that was stopped while it cleaned up is done.
+        is_done = state.done == state.of and not self._part.exists()
+        return None if is_done else state
 
     def _check_same(self, found: State, query: Query, server: str) -> None:
         """Refuse the state of another query.
@@ -139,14 +152,14 @@ class Unfinished:
         Raises:
             CommandError: It is one.
         """
-        for name, was, now in (
-            ("version", found.version, VERSION),
-            ("instruments", found.instruments, query.instruments),
-            ("range", found.said, query.said),
-            ("server", found.server, server),
+        for difference, was, now in (
+            ("another version of this program", found.version, VERSION),
+            ("other instruments", found.instruments, query.instruments),
+            ("another range", found.said, query.said),
+            ("another server", found.server, server),
         ):
             if was != now:
-                raise self._refusal(f"is of another query (another {name})")
+                raise self._refusal(f"is of another query ({difference})")
 
     def _refusal(self, problem: str) -> CommandError:
         return CommandError(
@@ -204,18 +217,35 @@ def _fresh(query: Query, server: str) -> State:
     )
 
 
-def _checked(state: State) -> State:
-    """A state that a run can go on from.
+def written(state: State) -> bytes:
+    """A state as OUTPUT.state holds it, with a seal: the digest of the rest."""
+    fields = asdict(state)
+    return json.dumps(fields | {"seal": _seal(fields)}, indent=1).encode()
+
+
+def _seal(fields: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()
+
+
+def _read(data: bytes) -> State:
+    """The state that was written.
 
     Raises:
-        TypeError: It has something else than a number or a time.
-        ValueError: Likewise, or a number that cannot be.
+        ValueError: It is none, or was changed. Also KeyError, TypeError, RecursionError.
     """
-    datetime.fromisoformat(state.start)
-    datetime.fromisoformat(state.end)
-    if not (0 <= state.done <= state.of and state.size >= 0):
-        raise ValueError(state)
-    return state
+    fields: Any = json.loads(data)
+    if fields.pop("seal") != _seal(fields):
+        raise ValueError(data)
+    return State(**fields | {"instruments": tuple(fields["instruments"])})
+
+
+def _time(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+def _straight(path: str, flags: int) -> int:
+    """Open a file, but not through a link."""
+    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0))
 
 
 def _digest(file: BinaryIO, size: int) -> "hashlib._Hash":

@@ -1,7 +1,9 @@
 """``mycirrus report``: a page for an audit file."""
 
 from argparse import Namespace
+from itertools import chain
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cirrus_ext import __version__
 from cirrus_ext.cli.exits import DONE, OVERDUE, MissingExtraError
@@ -11,6 +13,9 @@ from cirrus_ext.cli.query import days, query, utc_now
 from cirrus_ext.cli.speech import say
 
 from .summary import is_over, summarise
+
+if TYPE_CHECKING:
+    from cirrus_ext.records import CalibrationRecord
 
 
 def run(options: Namespace) -> int:
@@ -35,16 +40,12 @@ def run(options: Namespace) -> int:
     fetch = fetch_of(options, asked)
     output = None if options.output == STANDARD_OUTPUT else Path(options.output)
     with opened(output) as stream:
+        logs: dict[str, list[CalibrationRecord]] = {serial: [] for serial in asked.instruments}
         with fetch.windows() as answers:
-            records = [record for _, records in answers for record in records]
+            for window, records in answers:
+                logs[window.instrument] += records
         summaries = [
-            summarise(
-                serial,
-                [record for record in records if record.instrument == serial],
-                start=asked.start,
-                end=asked.end,
-            )
-            for serial in asked.instruments
+            summarise(serial, log, start=asked.start, end=asked.end) for serial, log in logs.items()
         ]
         page = render(
             Asked(
@@ -58,12 +59,13 @@ def run(options: Namespace) -> int:
                 max_gap=max_gap,
             ),
             summaries,
-            records,
+            list(chain.from_iterable(logs.values())),
         )
         stream.write(page.encode())
     over = [summary.instrument for summary in summaries if is_over(summary, max_gap)]
     if over:
         say(f"over --max-gap {options.max_gap}: {shortened(over)}")
     if not options.quiet:
-        say(f"{fetch.in_words()}; {options.output} is written")
+        written = "" if output is None else f"; {output} is written"
+        say(fetch.in_words() + written)
     return OVERDUE if over else DONE

@@ -19,5 +19,6 @@ def _shown(character: str) -> str:
     if character.isspace():
         return " "
     hidden = unicodedata.category(character) in {"Cc", "Cf", "Cs"}
-    is_no_character = ord(character) & 0xFFFE == 0xFFFE
+    code = ord(character)
+    is_no_character = code & 0xFFFE == 0xFFFE or 0xFDD0 <= code <= 0xFDEF
     return UNSHOWN if hidden or is_no_character else character
