@@ -42,7 +42,7 @@ LOOK = ("head -3 fleet.csv",)
 COMMANDS = (SHORT, LONG, LONG, LOOK)
 INSTRUMENTS = ("QT123456", "QT234567", "QT345678", "QT456789", "QT567890", "QT678901")
 
-COLUMNS, LINES = 88, 26
+COLUMNS, LINES = 92, 28
 PROMPT = "$ "
 STOP = "\x03"
 SHORTEST = 0.05  # seconds; nobody sees a frame that is shorter
