@@ -169,6 +169,7 @@ class HTTPClient(httpx.Client):
             _raise_unread(response, error)
         finally:
             response.close()
+            _let_go(response)
 
     def new_stop(self) -> threading.Event:
         """An event for a `Context`, that stops its calls when it or the client wants it."""
@@ -271,6 +272,7 @@ class AsyncHTTPClient(httpx.AsyncClient):
             _raise_unread(response, error)
         finally:
             await response.aclose()
+            _let_go(response)
 
     async def aclose(self) -> None:
         """Let no call begin another attempt, and close the connections."""
@@ -403,6 +405,11 @@ class _AsyncBounded(httpx.AsyncByteStream):
 
     async def aclose(self) -> None:
         await self._stream.aclose()
+
+
+def _let_go(response: Response) -> None:
+    """Untie a response from its stream: a body would wait for the garbage collector otherwise."""
+    response.stream = httpx.ByteStream(b"")
 
 
 def _raise_unread(response: Response, error: httpx.RequestError) -> None:
