@@ -10,6 +10,7 @@ from contextlib import aclosing
 from datetime import datetime
 from itertools import islice
 from typing import Any, Generic, NoReturn, Self, TypeVar, cast
+from urllib.parse import urlencode
 
 from cirrus_client import AuthenticatedClient
 from cirrus_client.api.system_health_data.get_calibrations_log import (
@@ -93,6 +94,42 @@ class _Client(Generic[AnyHTTPClient, AnyTransport]):
         """
         return self._raw
 
+    def _question(
+        self,
+        instruments: Iterable[str],
+        start: datetime | str,
+        end: datetime | str,
+        timeout: float | None,
+    ) -> dict[str, Any]:
+        """The arguments of one documented request, for httpx."""
+        serials, context = check_instruments(instruments), Context(scope=CALIBRATION_LOG_SCOPE)
+        question = self._ask(serials, *request_range(start, end), context)
+        if timeout is not None:
+            check_seconds("timeout", timeout, above_zero=True)
+            question["timeout"] = timeout
+        return question
+
+    def _window_question(
+        self, window: HistoryWindow, stop: threading.Event | None = None
+    ) -> dict[str, Any]:
+        """The arguments of the request for one window of a history."""
+        if not isinstance(window, HistoryWindow):
+            raise InvalidRequestError(
+                f"window must be a HistoryWindow: {window!r}; see plan_history"
+            )
+        context = Context(scope=CALIBRATION_LOG_SCOPE, window=window, stop=stop)
+        return self._ask([window.instrument], *window.asked, context)
+
+    def _ask(
+        self, serials: list[str], start: datetime, end: datetime, context: Context
+    ) -> dict[str, Any]:
+        """What the generated builder makes of it, with the times as the vendor's page has them."""
+        question = _get_kwargs(instruments=serials, start=start, end=end)
+        params = question.pop("params") | {"start": wire_time(start), "end": wire_time(end)}
+        # Whole: httpx would parse it three times to join it from base, path and parameters.
+        url = f"{self._settings.base_url}{question['url']}?{urlencode(params, doseq=True)}"
+        return question | {"url": url, "extensions": {CONTEXT: context}}
+
     def __repr__(self) -> str:
         # A traceback may show a client whose settings were refused, and so has none.
         settings: Settings | None = getattr(self, "_settings", None)
@@ -161,7 +198,7 @@ class CirrusClient(_Client[HTTPClient, Transport]):
             APIStatusError: The API refused or failed.
             APIResponseError: The answer does not fit the contract.
         """
-        return items_of(self._http.request(**_question(instruments, start, end, timeout)))
+        return items_of(self._http.request(**self._question(instruments, start, end, timeout)))
 
     def calibration_history(
         self, instruments: Iterable[str], *, start: datetime | str, end: datetime | str
@@ -248,7 +285,7 @@ class CirrusClient(_Client[HTTPClient, Transport]):
     def _fetch(
         self, window: HistoryWindow, stop: threading.Event | None
     ) -> list[CalibrationRecord]:
-        return records_of(window, self._http.request(**_window_question(window, stop)))
+        return records_of(window, self._http.request(**self._window_question(window, stop)))
 
     def close(self) -> None:
         """Stop what is under way in other threads, and close the connections.
@@ -298,7 +335,9 @@ class AsyncCirrusClient(_Client[AsyncHTTPClient, AsyncTransport]):
         timeout: float | None = None,  # noqa: ASYNC109 - the same face as the sync client's
     ) -> list[CalibrationLogItem]:
         """Ask once: see `CirrusClient.calibration_log`."""
-        return items_of(await self._http.request(**_question(instruments, start, end, timeout)))
+        return items_of(
+            await self._http.request(**self._question(instruments, start, end, timeout))
+        )
 
     def calibration_history(
         self, instruments: Iterable[str], *, start: datetime | str, end: datetime | str
@@ -342,7 +381,7 @@ class AsyncCirrusClient(_Client[AsyncHTTPClient, AsyncTransport]):
 
     async def fetch_window(self, window: HistoryWindow) -> list[CalibrationRecord]:
         """Fetch one window of a history: see `CirrusClient.fetch_window`."""
-        return records_of(window, await self._http.request(**_window_question(window)))
+        return records_of(window, await self._http.request(**self._window_question(window)))
 
     async def aclose(self) -> None:
         """Close the connections. The client cannot be used any more."""
@@ -364,33 +403,3 @@ class _WrongClient:
 
     def __getattr__(self, name: str) -> NoReturn:
         raise ConfigurationError(f"this raw client is of the other kind: use {self._right}().raw")
-
-
-def _question(
-    instruments: Iterable[str],
-    start: datetime | str,
-    end: datetime | str,
-    timeout: float | None,
-) -> dict[str, Any]:
-    """The arguments of one documented request, for httpx."""
-    serials = check_instruments(instruments)
-    question = _ask(serials, *request_range(start, end), Context(scope=CALIBRATION_LOG_SCOPE))
-    if timeout is not None:
-        check_seconds("timeout", timeout, above_zero=True)
-        question["timeout"] = timeout
-    return question
-
-
-def _window_question(window: HistoryWindow, stop: threading.Event | None = None) -> dict[str, Any]:
-    """The arguments of the request for one window of a history."""
-    if not isinstance(window, HistoryWindow):
-        raise InvalidRequestError(f"window must be a HistoryWindow: {window!r}; see plan_history")
-    context = Context(scope=CALIBRATION_LOG_SCOPE, window=window, stop=stop)
-    return _ask([window.instrument], *window.asked, context)
-
-
-def _ask(serials: list[str], start: datetime, end: datetime, context: Context) -> dict[str, Any]:
-    """What the generated builder makes of it, with the times as the vendor's page writes them."""
-    question = _get_kwargs(instruments=serials, start=start, end=end)
-    question["params"] |= {"start": wire_time(start), "end": wire_time(end)}
-    return question | {"extensions": {CONTEXT: context}}
