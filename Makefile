@@ -23,15 +23,21 @@ MADE := .venv/made-$(HERE)
 CONTRACT := .venv/contract-$(HERE)
 DEV := .venv/dev-$(HERE)
 RUN := .venv/bin/python
+# An environment of its own: httpx takes longer to import where click and rich are installed.
+BENCH := .venv-bench/made-$(HERE)
 INSTALL := $(RUN) -m pip install --quiet --constraint constraints.txt --editable
+
+define CHECK_PYTHON
+@test -n "$(PYTHON)" && $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	{ echo "Python 3.11 or later is needed; found: $(if $(PYTHON),$$($(PYTHON) --version 2>&1),none on PATH)" >&2; exit 1; }
+endef
 
 .PHONY: help
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(MADE):
-	@test -n "$(PYTHON)" && $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-		{ echo "Python 3.11 or later is needed; found: $(if $(PYTHON),$$($(PYTHON) --version 2>&1),none on PATH)" >&2; exit 1; }
+	$(CHECK_PYTHON)
 	@echo "Making .venv ..."
 	@rm -rf .venv
 	@$(PYTHON) -m venv --clear .venv
@@ -46,6 +52,14 @@ $(DEV): $(MADE) pyproject.toml constraints.txt
 	@echo "Installing what tests and checks need into .venv ..."
 	@$(INSTALL) '.[dev]'
 	@touch $@ $(CONTRACT)
+
+$(BENCH): pyproject.toml constraints.txt
+	$(CHECK_PYTHON)
+	@echo "Making .venv-bench ..."
+	@rm -rf .venv-bench
+	@$(PYTHON) -m venv --clear .venv-bench
+	@.venv-bench/bin/python -m pip install --quiet --constraint constraints.txt --editable '.[bench]'
+	@touch $@
 
 .PHONY: demo
 demo: $(CONTRACT) ## Fetch a history from a stand-in of the API, then check the stand-in's contract
@@ -136,6 +150,10 @@ mutation: $(DEV) ## Break ranges.py and retry.py in some 400 ways: do the tests 
 	@$(INSTALL) '.[dev,mutation]'
 	@$(RUN) -m contract_tests.mutation
 
+.PHONY: bench
+bench: $(BENCH) ## Measure the SDK beside its peers, on loopback (options: ARGS="--help")
+	@.venv-bench/bin/python -m benchmarks $(ARGS)
+
 .PHONY: build
 build: check-generated ## Build the wheel and the source archive into dist/
 	@rm -rf dist
@@ -145,9 +163,9 @@ build: check-generated ## Build the wheel and the source archive into dist/
 constraints: $(MADE) ## Choose the newest versions that go together, and write them down
 	@$(RUN) -m pip install --quiet uv
 	@$(RUN) -m uv pip compile --quiet --upgrade --universal --no-header --no-annotate \
-		--no-emit-index-url --no-emit-find-links --python-version 3.11 --extra dev \
+		--no-emit-index-url --no-emit-find-links --python-version 3.11 --extra dev --extra bench \
 		pyproject.toml --output-file constraints.txt
 
 .PHONY: clean
 clean: ## Remove .venv and everything that was made
-	@rm -rf .venv .build dist report mutants .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	@rm -rf .venv .venv-bench .build dist report mutants .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -162,6 +162,7 @@ class CirrusClient(_Client[HTTPClient, Transport]):
     """
 
     def _connect(self, transport: Transport | None, clock: Clock) -> HTTPClient:
+        self._parsing = threading.Lock()
         http = HTTPClient(self._settings, transport=transport, clock=clock)
         self._raw.set_httpx_client(http)
         self._raw.set_async_httpx_client(cast("Any", _WrongClient("AsyncCirrusClient")))
@@ -285,7 +286,10 @@ class CirrusClient(_Client[HTTPClient, Transport]):
     def _fetch(
         self, window: HistoryWindow, stop: threading.Event | None
     ) -> list[CalibrationRecord]:
-        return records_of(window, self._http.request(**self._window_question(window, stop)))
+        response = self._http.request(**self._window_question(window, stop))
+        # No two threads parse at once anyway, but each would hold all of its JSON meanwhile.
+        with self._parsing:
+            return records_of(window, response)
 
     def close(self) -> None:
         """Stop what is under way in other threads, and close the connections.

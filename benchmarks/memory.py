@@ -1,0 +1,56 @@
+"""One process that does one thing with a history, and tells its peak: ``memory KIND BASE_URL``."""
+
+import json
+import os
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from cirrus_ext import CalibrationRecord, CirrusClient
+
+from .peers import KEY
+
+STATUS = Path("/proc/self/status")
+INSTRUMENTS = [f"QT{number:06}" for number in range(20)]
+# Each instrument has 5 windows of 10,000 records.
+START, END = "2018-01-01T00:00:00Z", "2022-12-30T00:00:00Z"
+
+# The kinds, and the records that each gives.
+RECORDS = {"nothing": 0, "stream": 1_000_000, "half": 500_000, "list": 1_000_000}
+KINDS = tuple(RECORDS)
+
+
+def main(kind: str, base_url: str) -> None:
+    """Do as the kind says, then print the records and the peak in MB."""
+    count = 0
+    instruments = INSTRUMENTS[: RECORDS[kind] // 50_000]
+    with CirrusClient(KEY, base_url=base_url) as client:
+        if instruments:
+            records = client.calibration_history(instruments, start=START, end=END)
+            count = len(list(records)) if kind == "list" else _stream(records)
+    print(count, _peak())
+
+
+def _stream(records: Iterable[CalibrationRecord]) -> int:
+    """Write records as JSON, each a line, to where nobody reads them; count them."""
+    with Path(os.devnull).open("w", encoding="utf-8") as lines:
+        return sum(bool(lines.write(json.dumps(_as_json(one)) + "\n")) for one in records)
+
+
+def _as_json(record: CalibrationRecord) -> dict[str, object]:
+    return {
+        "instrument": record.instrument,
+        "time": record.time.isoformat(),
+        "user": record.user,
+        "message": record.message,
+    }
+
+
+def _peak() -> float:
+    """The most memory that this process has had, in MB: not what it inherited by the fork."""
+    (line,) = (one for one in STATUS.read_text().splitlines() if one.startswith("VmHWM"))
+    return int(line.split()[1]) / 1024
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,199 @@
+"""The peers, each a small function.
+
+For single calls a peer opens its client for a block and gives the one call that is measured: all
+send the same request and check the status, and each answers with what its user would work on. For
+histories a peer does the whole work.
+"""
+
+import asyncio
+import importlib
+import shutil
+import subprocess
+import sys
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, contextmanager
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import httpx
+import msgspec
+from httpx_retries import Retry, RetryTransport
+
+from cirrus_client import AuthenticatedClient
+from cirrus_client.api.system_health_data import get_calibrations_log
+from cirrus_ext import AsyncCirrusClient, CirrusClient, HistoryWindow, plan_history
+
+ROOT = Path(__file__).parents[1]
+KEY = "benchmark-key"
+HEADERS = {"X-Api-Key": KEY, "Accept": "application/json"}
+PATH = "/data/calibrations/log"
+INSTRUMENTS = ["QT123456"]
+START, END = datetime(2022, 1, 1, tzinfo=UTC), datetime(2023, 1, 1, tzinfo=UTC)
+PARAMS = {
+    "instruments": INSTRUMENTS,
+    "start": "2022-01-01T00:00:00Z",
+    "end": "2023-01-01T00:00:00Z",
+}
+RANGE: Any = {"instruments": INSTRUMENTS, "start": START, "end": END}
+TIMEOUT = httpx.Timeout(30.0)
+
+IN_FLIGHT = 8
+FLEET = [f"QT{number:06}" for number in range(100)]
+YEARS: Any = {"start": "2019-01-01T00:00:00Z", "end": "2024-01-01T00:00:00Z"}
+WINDOWS = plan_history(FLEET, **YEARS)
+
+Ask = Callable[[], Any]
+AsyncAsk = Callable[[], Awaitable[Any]]
+
+# The client that OpenAPI Generator writes, and where.
+GENERATOR = "OpenAPI Generator"
+WRITTEN = ROOT / ".build" / "bench" / "openapi_generator"
+
+
+@contextmanager
+def cirrus_ext(base_url: str) -> Generator[Ask]:
+    """The SDK: ``CirrusClient.calibration_log``."""
+    with CirrusClient(KEY, base_url=base_url) as client:
+        yield lambda: client.calibration_log(INSTRUMENTS, start=START, end=END)
+
+
+@contextmanager
+def bare_httpx(base_url: str) -> Generator[Ask]:
+    """httpx, and the dicts that the answer's JSON is."""
+    with httpx.Client(base_url=base_url, headers=HEADERS) as client:
+        yield lambda: client.get(PATH, params=PARAMS).raise_for_status().json()
+
+
+@contextmanager
+def raw_client(base_url: str) -> Generator[Ask]:
+    """The generated client without cirrus_ext."""
+    with _raw(base_url) as client:
+        yield lambda: get_calibrations_log.sync(client=client, **RANGE)
+
+
+class Item(msgspec.Struct):  # type: ignore[misc]  # mypy runs without the extra bench
+    """What msgspec makes of an item."""
+
+    time: datetime
+    user: str | None = None
+    message: str | None = None
+
+
+@contextmanager
+def httpx_msgspec(base_url: str) -> Generator[Ask]:
+    """httpx, and the fastest parser into objects: the limit of what Python can do."""
+    decode = msgspec.json.Decoder(list[Item]).decode
+    with httpx.Client(base_url=base_url, headers=HEADERS) as client:
+        yield lambda: decode(client.get(PATH, params=PARAMS).raise_for_status().content)
+
+
+@contextmanager
+def openapi_generator(base_url: str) -> Generator[Ask]:
+    """The client that OpenAPI Generator writes of the same spec; over urllib3."""
+    rival: Any = importlib.import_module("openapi_client")
+    settings = rival.Configuration(host=base_url, api_key={"apikey": KEY})
+    with rival.ApiClient(settings) as client:
+        api = rival.SystemHealthDataApi(client)
+        yield lambda: api.get_calibrations_log(**RANGE)
+
+
+@asynccontextmanager
+async def cirrus_ext_async(base_url: str) -> AsyncGenerator[AsyncAsk]:
+    """The SDK: ``AsyncCirrusClient.calibration_log``, with as many connections as are in flight."""
+    async with AsyncCirrusClient(KEY, base_url=base_url, max_concurrency=IN_FLIGHT) as client:
+        yield lambda: client.calibration_log(INSTRUMENTS, start=START, end=END)
+
+
+@asynccontextmanager
+async def bare_httpx_async(base_url: str) -> AsyncGenerator[AsyncAsk]:
+    """``httpx.AsyncClient`` and dicts."""
+    async with httpx.AsyncClient(base_url=base_url, headers=HEADERS) as client:
+
+        async def ask() -> Any:
+            return (await client.get(PATH, params=PARAMS)).raise_for_status().json()
+
+        yield ask
+
+
+@asynccontextmanager
+async def raw_client_async(base_url: str) -> AsyncGenerator[AsyncAsk]:
+    """The generated client without cirrus_ext."""
+    async with _raw(base_url) as client:
+        yield lambda: get_calibrations_log.asyncio(client=client, **RANGE)
+
+
+def history(base_url: str) -> int:
+    """The history of the fleet with the SDK, the making of its client included.
+
+    Returns:
+        The requests that were answered: each has one record.
+    """
+    with CirrusClient(KEY, base_url=base_url, max_concurrency=IN_FLIGHT) as client:
+        return sum(1 for _ in client.calibration_history(FLEET, **YEARS))
+
+
+def history_async(base_url: str) -> int:
+    """The same with the async client."""
+
+    async def count() -> int:
+        client = AsyncCirrusClient(KEY, base_url=base_url, max_concurrency=IN_FLIGHT)
+        async with client:
+            return len([one async for one in client.calibration_history(FLEET, **YEARS)])
+
+    return asyncio.run(count())
+
+
+def loop(base_url: str) -> int:
+    """What one writes first: a request after the other, with the raw client; a tenth of them."""
+    with _raw(base_url) as client:
+        return sum(_ask_raw(client, window) for window in WINDOWS[::10])
+
+
+def threads_with_httpx_retries(base_url: str) -> int:
+    """What one writes next: eight threads, and a transport that waits as a 429 asks.
+
+    With the 10 tries that are its default, some requests find the bucket empty at each of them.
+    """
+    transport = RetryTransport(retry=Retry(total=100))
+    client = _raw(base_url, httpx_args={"transport": transport})
+    with client, ThreadPoolExecutor(IN_FLIGHT) as pool:
+        return sum(pool.map(partial(_ask_raw, client), WINDOWS))
+
+
+def _ask_raw(client: AuthenticatedClient, window: HistoryWindow) -> int:
+    items = get_calibrations_log.sync(
+        client=client, instruments=[window.instrument], start=window.start, end=window.end
+    )
+    if not isinstance(items, list):
+        raise TypeError(f"no items: {items!r}")
+    return len(items)
+
+
+def _raw(base_url: str, **options: Any) -> AuthenticatedClient:
+    return AuthenticatedClient(
+        base_url, KEY, prefix="", auth_header_name="X-Api-Key", timeout=TIMEOUT, **options
+    )
+
+
+def write_openapi_generator_client() -> str:
+    """Let OpenAPI Generator write its client of our spec, and make it importable.
+
+    Returns:
+        Why it cannot be measured; empty if it can.
+    """
+    if shutil.which("java") is None:
+        return "needs Java"
+    spec, log = ROOT / "openapi" / "mycirrus.yaml", WRITTEN.with_suffix(".log")
+    shutil.rmtree(WRITTEN, ignore_errors=True)
+    WRITTEN.parent.mkdir(parents=True, exist_ok=True)
+    command = Path(sys.executable).with_name("openapi-generator-cli")
+    words = [str(word) for word in (command, "generate", "-g", "python", "-i", spec, "-o", WRITTEN)]
+    with log.open("w", encoding="utf-8") as output:
+        code = subprocess.run(words, stdout=output, stderr=output, check=False).returncode
+    if code != 0:
+        return f"its generator failed: see {log.relative_to(ROOT)}"
+    sys.path.append(str(WRITTEN))
+    return ""

@@ -1,0 +1,231 @@
+"""A server of ready-made answers on loopback, in a process of its own.
+
+It shares no interpreter lock with the clients that are measured, and does as little as can be for
+an answer, so that what differs between two clients is theirs. ``python -m benchmarks.server``
+prints its port, and ends when its standard input does.
+"""
+
+import asyncio
+import contextlib
+import json
+import random
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from urllib.parse import parse_qs
+
+LOOPBACK = "127.0.0.1"
+BIG = 100_000  # items of the big answer
+WINDOW = 10_000  # items of each answer that is filled
+DELAY = 0.05  # seconds that the server takes where it is slow, and in the mean where uneven
+RATE = 20  # requests a second where it is limited, and as many at once after a silence
+COUNTS = "/counts"
+
+
+@dataclass
+class Counts:
+    """What one path has seen.
+
+    Attributes:
+        requests: How many came.
+        refused: How many of them were answered with a 429.
+        connections: How many connections brought them.
+        received: Bytes of the requests.
+        sent: Bytes of the answers.
+    """
+
+    requests: int = 0
+    refused: int = 0
+    connections: int = 0
+    received: int = 0
+    sent: int = 0
+
+
+@dataclass
+class Bucket:
+    """A token bucket: `RATE` requests a second, and `RATE` at once when it is full."""
+
+    clock: Callable[[], float] = time.monotonic
+    _tokens: float = RATE
+    _seen: float | None = None
+
+    def takes(self) -> bool:
+        """Whether it takes one more now."""
+        now = self.clock()
+        since = 0.0 if self._seen is None else now - self._seen
+        self._tokens = min(RATE, self._tokens + since * RATE)
+        self._seen = now
+        if self._tokens < 1:
+            return False
+        self._tokens -= 1
+        return True
+
+
+def body_of(query: str, count: int) -> bytes:
+    """As many items as asked for, evenly over the range that is asked about, as the page has them.
+
+    Args:
+        query: Of the request; ``start`` and ``end`` say what the range is.
+        count: How many items.
+    """
+    fields = parse_qs(query)
+    first, last = (datetime.fromisoformat(fields[name][0]).timestamp() for name in ("start", "end"))
+    step = (last - first) / (count + 1)
+    return b"[%s]" % b",".join(_item(first + step * number) for number in range(1, count + 1))
+
+
+def _item(seconds: float) -> bytes:
+    moment = datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
+    return b'{"time":"%sZ","user":"Quantum Demo","message":"Installed and working"}' % (
+        moment.removesuffix("+00:00").encode()
+    )
+
+
+def reply(body: bytes, status: str = "200 OK", *lines: str) -> bytes:
+    """A whole response."""
+    fields = ["Content-Type: application/json", f"Content-Length: {len(body)}", *lines]
+    return "\r\n".join([f"HTTP/1.1 {status}", *fields, "", ""]).encode() + body
+
+
+YEAR = "start=2022-01-01T00:00:00Z&end=2023-01-01T00:00:00Z"
+TOO_MANY = b'{"error":"TooManyRequests","description":"Please wait before trying again."}'
+
+
+@dataclass
+class Server:
+    """The server: the first part of a request's path says which answer it gets."""
+
+    counts: dict[str, Counts] = field(default_factory=dict)
+    bucket: Bucket = field(default_factory=Bucket)
+    chance: random.Random = field(default_factory=lambda: random.Random(1))  # noqa: S311 - no secret
+    ready: dict[str, bytes] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.ready = {"one": reply(body_of(YEAR, 1)), "big": reply(body_of(YEAR, BIG))}
+        self.refusal = reply(TOO_MANY, "429 Too Many Requests", "Retry-After: 1")
+
+    def answer(self, path: str, query: str) -> tuple[float, bytes]:
+        """The seconds to wait before an answer, and the answer.
+
+        ``one`` and ``big`` come at once, ``slow`` after `DELAY`, ``limited`` likewise if the rate
+        allows it, ``uneven`` after half to one and a half times as long, and ``filled`` has
+        `WINDOW` items inside the range that is asked about.
+        """
+        if path in self.ready:
+            return 0.0, self.ready[path]
+        if path == "limited" and not self.bucket.takes():
+            self.counts[path].refused += 1
+            return 0.0, self.refusal
+        if path in {"slow", "limited"}:
+            return DELAY, reply(body_of(query, 1))
+        if path == "uneven":
+            return DELAY * self.chance.uniform(0.5, 1.5), reply(body_of(query, 1))
+        return 0.0, reply(body_of(query, WINDOW))
+
+    def taken(self) -> bytes:
+        """The counts since this was last asked, as a response; the bucket is full again."""
+        counts = {path: asdict(count) for path, count in self.counts.items()}
+        self.counts.clear()
+        self.bucket = Bucket()
+        return reply(json.dumps(counts).encode())
+
+
+class Connection(asyncio.Protocol):
+    """One connection, kept alive."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._unread = b""
+        self._known: set[str] = set()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take the transport."""
+        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - narrows
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        """Answer each whole request."""
+        self._unread += data
+        while b"\r\n\r\n" in self._unread:
+            head, _, self._unread = self._unread.partition(b"\r\n\r\n")
+            self._answer(head)
+
+    def _answer(self, head: bytes) -> None:
+        target = head.split(b" ", 2)[1].decode()
+        if target == COUNTS:
+            self._transport.write(self._server.taken())
+            return
+        path, _, query = target.partition("?")
+        path = path.split("/")[1]
+        delay, answer = self._count(path, len(head) + 4, query)
+        if delay:
+            asyncio.get_running_loop().call_later(delay, self._transport.write, answer)
+        else:
+            self._transport.write(answer)
+
+    def _count(self, path: str, received: int, query: str) -> tuple[float, bytes]:
+        count = self._server.counts.setdefault(path, Counts())
+        count.requests += 1
+        count.connections += path not in self._known
+        self._known.add(path)
+        delay, answer = self._server.answer(path, query)
+        count.received += received
+        count.sent += len(answer)
+        return delay, answer
+
+
+@dataclass(frozen=True)
+class Served:
+    """A server that is up."""
+
+    port: int
+
+    def base_url(self, path: str) -> str:
+        """The address below which every request gets the answer of this path."""
+        return f"http://{LOOPBACK}:{self.port}/{path}"
+
+    def take_counts(self, path: str) -> Counts:
+        """What the path has seen since the counts were last taken; all counts begin again."""
+        address = f"http://{LOOPBACK}:{self.port}{COUNTS}"
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with opener.open(address, timeout=10) as response:
+            counts = json.load(response)
+        return Counts(**counts.get(path, {}))
+
+
+@contextmanager
+def serving() -> Iterator[Served]:
+    """Run the server in a process of its own, for the time of the block."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "benchmarks.server"],
+        cwd=Path(__file__).parents[1],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as process:
+        assert process.stdin is not None  # noqa: S101 - narrows
+        assert process.stdout is not None  # noqa: S101 - narrows
+        try:
+            yield Served(int(process.stdout.readline()))
+        finally:
+            process.stdin.close()
+
+
+async def serve() -> None:
+    """Serve on a free port until standard input ends."""
+    server = Server()
+    loop = asyncio.get_running_loop()
+    listening = await loop.create_server(lambda: Connection(server), LOOPBACK, 0)
+    print(listening.sockets[0].getsockname()[1], flush=True)
+    await loop.run_in_executor(None, sys.stdin.read)
+    listening.close()
+
+
+if __name__ == "__main__":
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(serve())
