@@ -133,6 +133,14 @@ def test_a_serial_number_that_cannot_be_meant_is_refused() -> None:
     assert "SERIAL must not be blank" in done.stderr
 
 
+def test_it_looks_at_one_instrument() -> None:
+    """And says so to whoever names two."""
+    done = mycirrus("doctor", "QT1", "QT2")
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "one serial number at most" in done.stderr
+
+
 def test_without_a_key_it_says_so_and_asks_nothing() -> None:
     """As the other commands do."""
     with serve(standin := Standin()) as url:

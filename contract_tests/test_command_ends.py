@@ -3,6 +3,7 @@
 import re
 import signal
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -88,6 +89,27 @@ def test_ctrl_c_is_exit_code_130_and_one_line() -> None:
         standin.released.set()
 
     assert (process.returncode, stderr) == (130, b"mycirrus: stopped\n")
+
+
+@pytest.mark.parametrize("times", [2, 5])
+def test_a_second_ctrl_c_at_once_is_the_same_one(times: int, tmp_path: Path) -> None:
+    """What is cleaned up after the first is cleaned up; ``timeout -s INT`` sends two."""
+    with serve(standin := Held(after=2)) as url:
+        process = subprocess.Popen(
+            [MYCIRRUS, *LOG, "--output", str(tmp_path / "log.csv")],
+            env=environment(url),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+        )
+        assert standin.reached.wait(PATIENCE)
+        for _ in range(times):
+            process.send_signal(signal.SIGINT)
+            time.sleep(0.02)
+        _, stderr = process.communicate(timeout=PATIENCE)
+        standin.released.set()
+
+    assert (process.returncode, stderr) == (130, b"mycirrus: stopped\n")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_run_that_is_to_ignore_ctrl_c_does() -> None:

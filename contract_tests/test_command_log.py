@@ -190,11 +190,17 @@ def test_a_serial_number_may_begin_with_a_dash_after_two_of_them(words: tuple[st
     ("words", "line"),
     [
         (["--last", "1y"], "no instruments: give serial numbers"),
-        (["QT1", "QT1", "--last", "1y"], "'QT1' a second time"),
+        (["QT1", "QT1", "--last", "1y"], "QT1 is named 2 times: name each instrument once"),
         (["QT1 ", "--last", "1y"], "must not have blanks around it"),
         (["-", "--instruments-file", "x", "--last", "1y"], "either - or --instruments-file"),
         (["--instruments-file", "nowhere.txt", "--last", "1y"], "nowhere.txt: No such file"),
-        (["QT1"], "one of the arguments --start --last is required"),
+        (["QT1"], "no range: give --start TIME, or --last SPAN"),
+        (["QT1", "--strat", "2020-01-01"], "no such option: --strat; did you mean --start?"),
+        (
+            ["QT1", "--last", "1y", "--output", "log.xlsx"],
+            "no format has names that end with .xlsx",
+        ),
+        (["QT1", "--last", "1y", "--output", "log.csv.gz"], "that end with .gz; give --format"),
         (["QT1", "--last", "1y", "--start", "2020-01-01"], "not allowed with argument"),
         (["QT1", "--start", "2020-01-02", "--end", "2020-01-01"], "--start must be before --end"),
         (["QT1", "--start", "2999-01-01"], "which is now"),
@@ -226,6 +232,15 @@ def test_bad_usage_is_one_line_and_nothing_is_sent(
     assert done.stderr.count("\n") == 1
     assert done.stderr.startswith("mycirrus: ")
     assert (done.stdout, standin.requests, list(tmp_path.iterdir())) == ("", [], [])
+
+
+@pytest.mark.parametrize("serial", ["QT123456,QT234567", "QT123456 QT234567", "QT1;QT2"])
+def test_a_list_in_the_place_of_a_serial_number_is_warned_about(serial: str) -> None:
+    """It may be one serial number, as nothing says what these look like; and it may be a slip."""
+    done = mycirrus("log", serial, "--last", "30d", "--dry-run")
+
+    assert done.returncode == 0
+    assert done.stderr == f"mycirrus: warning: {serial!r} is taken for one serial number\n"
 
 
 # What is written

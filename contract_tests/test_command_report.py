@@ -82,7 +82,8 @@ def test_an_instrument_over_the_longest_gap_is_marked_and_is_exit_code_4(
     ("words", "line"),
     [
         (["--max-gap", "13m"], "--max-gap must be in days or weeks, such as 400d or 57w: '13m'"),
-        (["--max-gap", "400"], "--max-gap must be a number with d, w, m or y"),
+        (["--max-gap", "400"], "--max-gap must be in days or weeks, such as 400d or 57w: '400'"),
+        (["--output", "report.pdf"], "the report is HTML; give a name such as report.html"),
         (["--output", "no/where.html"], "there is no folder"),
     ],
 )

@@ -56,7 +56,7 @@ COMMAND_ARROWS: dict[str, tuple[set[str], set[str]]] = {
     ),
     "output": ({"exits"}, set()),
     "progress": ({"bar"}, {"retry"}),
-    "query": ({"exits"}, {"errors", "ranges"}),
+    "query": ({"exits", "speech"}, {"errors", "ranges"}),
     "report": (
         {"exits", "fetch", "output", "query", "speech", "report.page", "report.summary"},
         {""},

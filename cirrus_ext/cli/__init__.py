@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager, suppress
 from importlib import import_module
@@ -20,6 +21,9 @@ from cirrus_ext.errors import CirrusError
 from .arguments import parse
 from .exits import DONE, FAILED, INTERRUPTED, TERMINATED, CommandError, exit_code, in_one_line
 from .speech import say
+
+# Seconds in which a second Ctrl-C is the same one.
+PATIENCE = 1.0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -36,15 +40,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     _be_plain()
-    with _signals():
-        try:
+    try:
+        with _signals():
             return _run(words)
-        except BrokenPipeError:  # `| head` has what it wanted
-            _forget_output()
-            return DONE
-        except KeyboardInterrupt as error:
-            say("; ".join(["stopped", *_notes(error)]))
-            return TERMINATED if isinstance(error, _Terminated) else INTERRUPTED
+    except BrokenPipeError:  # `| head` has what it wanted
+        _forget_output()
+        return DONE
+    except KeyboardInterrupt as error:
+        say("; ".join(["stopped", *_notes(error)]))
+        return TERMINATED if isinstance(error, _Terminated) else INTERRUPTED
 
 
 def _run(words: list[str]) -> int:
@@ -130,7 +134,7 @@ def _forget_output() -> None:
 
 @contextmanager
 def _signals() -> Generator[None]:
-    """Clean up when told to stop; and stop at once when told a second time."""
+    """Clean up when told to stop; and stop at once when told again, a second later."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -142,18 +146,38 @@ def _signals() -> Generator[None]:
             signal.signal(number, act)
     try:
         yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    except KeyboardInterrupt:  # the rest of this process is its end
+        raise
+    except BaseException:
+        _restore(before)
+        raise
+    _restore(before)
+
+
+def _restore(handlers: dict[Any, Any]) -> None:
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
     del frame
-    signal.signal(number, lambda *_: os._exit(INTERRUPTED))
+    _leave_at_next(number, INTERRUPTED)
     raise KeyboardInterrupt
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:
     del frame
-    signal.signal(number, lambda *_: os._exit(TERMINATED))
+    _leave_at_next(number, TERMINATED)
     raise _Terminated
+
+
+def _leave_at_next(number: int, code: int) -> None:
+    """Leave at once at the next such signal; one that comes with the first is part of it."""
+    until = time.monotonic() + PATIENCE
+
+    def leave(number: int, frame: FrameType | None) -> None:
+        del number, frame
+        if time.monotonic() > until:
+            os._exit(code)
+
+    signal.signal(number, leave)

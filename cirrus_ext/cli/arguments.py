@@ -1,6 +1,7 @@
 """The command line: what can be asked for, as ``--help`` shows it."""
 
 import argparse
+from collections.abc import Mapping
 from typing import NoReturn
 
 from cirrus_ext import __version__
@@ -30,7 +31,9 @@ example, as a cron job that mails when it fails:
 for bash, in ~/.bashrc:
   eval "$(mycirrus completion bash)"
 for zsh, in ~/.zshrc, after compinit:
-  eval "$(mycirrus completion zsh)\"""",
+  eval "$(mycirrus completion zsh)"
+Where the command is in an environment of its own, put the line at the end of
+that environment's bin/activate instead.""",
 }
 RANGE = """\
 TIME is a date, which means midnight UTC, or an RFC 3339 time with Z or an
@@ -50,9 +53,14 @@ _KEY_OPTIONS = ("--api-key", "--apikey", "--api_key", "--key", "--token")
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser that says in one line what is wrong, without showing what may be a key."""
+    """A parser that says in one line what is wrong, without showing what may be a key.
+
+    Attributes:
+        commands: The parsers of its commands, by name.
+    """
 
     def __init__(self, **options: object) -> None:
+        self.commands: Mapping[str, Parser] = {}
         super().__init__(
             formatter_class=argparse.RawDescriptionHelpFormatter,
             allow_abbrev=False,
@@ -77,6 +85,7 @@ def parser() -> Parser:
     _add_report(commands)
     _add_doctor(commands)
     _add_completion(commands)
+    command.commands = commands.choices
     return command
 
 
@@ -100,11 +109,28 @@ def parse(words: list[str]) -> argparse.Namespace:
     unknown = [word for word in rest[:mark] if word.startswith("-")]
     serials = [word for word in rest[:mark] if word not in unknown] + rest[mark + 1 :]
     if unknown or (serials and not hasattr(options, "serials")):
-        named = " ".join(map(_without_value, unknown)) or "more than one word"
-        raise CommandError(f"no such option: {named}; see mycirrus {options.command} --help")
+        raise CommandError(_not_understood(options.command, unknown))
     if serials:
         options.serials += serials
     return options
+
+
+def _not_understood(command: str, unknown: list[str]) -> str:
+    """What is wrong with options that there are not, or with one word too many."""
+    if not unknown:
+        return f"one serial number at most; see mycirrus {command} --help"
+    from difflib import get_close_matches  # noqa: PLC0415 - --help is in a hurry
+
+    named = " ".join(map(_without_value, unknown))
+    guesses = get_close_matches(_without_value(unknown[0]), _options_of(command), 1)
+    guess = f"; did you mean {guesses[0]}?" if guesses else ""
+    return f"no such option: {named}{guess}; see mycirrus {command} --help"
+
+
+def _options_of(command: str) -> list[str]:
+    """The long options of a command."""
+    shown = parser().commands[command].format_help()
+    return [word for word in shown.replace(",", " ").split() if word.startswith("--")]
 
 
 def _without_value(option: str) -> str:
@@ -182,7 +208,10 @@ def _add_doctor(commands: "argparse._SubParsersAction[Parser]") -> None:
         epilog=f"{KEY}\n\n{exit_codes()}",
     )
     command.add_argument(
-        "serial", nargs="?", metavar="SERIAL", help="a serial number that the key may see"
+        "serial",
+        nargs="?",
+        metavar="SERIAL",
+        help="a serial number that the key may see; default: the first of MYCIRRUS_INSTRUMENTS",
     )
     _add_connection(command, quiet=False)
 
@@ -208,8 +237,11 @@ def _add_question(command: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="serial numbers, one a line; blank lines and lines that begin with # are passed over",
     )
-    start = question.add_mutually_exclusive_group(required=True)
-    start.add_argument("--start", metavar="TIME", help="the first moment wanted")
+    # Not required of argparse, which would name them before an option with a slip in its name.
+    start = question.add_mutually_exclusive_group()
+    start.add_argument(
+        "--start", metavar="TIME", help="the first moment wanted; this or --last is needed"
+    )
     start.add_argument("--last", metavar="SPAN", help="instead: so long before the end")
     question.add_argument(
         "--end", metavar="TIME", help="the first moment no longer wanted; default: now"

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 # Streams to standard output as it comes; a table is printed at the end.
 TABLE = "table"
+# What the name of a file with a table may end with.
+TEXT = ("", ".txt")
 
 
 def run(options: Namespace) -> int:
@@ -40,7 +42,7 @@ def run(options: Namespace) -> int:
     """
     asked = query(options, now=utc_now())
     output = None if options.output in (None, STANDARD_OUTPUT) else Path(options.output)
-    form = options.format or (format_of(output) if output else None) or TABLE
+    form = options.format or _form_of(output)
     unfinished = _unfinished(options, asked, output)
     if options.dry_run:
         _show_plan(asked if unfinished is None else unfinished.query, unfinished)
@@ -56,6 +58,23 @@ def run(options: Namespace) -> int:
         written = "" if output is None else f"; {output} is written"
         say(fetch.in_words() + written)
     return DONE
+
+
+def _form_of(output: Path | None) -> str:
+    """The format that a file's name asks for.
+
+    Raises:
+        CommandError: None does.
+    """
+    if output is None or output.suffix in TEXT:
+        return TABLE
+    form = format_of(output)
+    if form is None:
+        raise CommandError(
+            f"--output {output}: no format has names that end with {output.suffix}; give --format, "
+            "or a name that ends with .csv, .json, .ndjson or .parquet"
+        )
+    return form
 
 
 def _unfinished(options: Namespace, asked: Query, output: Path | None) -> Unfinished | None:

@@ -3,6 +3,7 @@
 import re
 import sys
 from argparse import Namespace
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -12,6 +13,7 @@ from cirrus_ext.errors import InvalidRequestError
 from cirrus_ext.ranges import EARLIEST, as_utc, check_instruments, wire_time
 
 from .exits import CommandError
+from .speech import say
 
 _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _SPAN = re.compile(r"(?P<count>[1-9]\d{0,5})(?P<unit>[dwmy])", re.ASCII | re.IGNORECASE)
@@ -54,6 +56,8 @@ def query(options: Namespace, *, now: datetime) -> Query:
     Raises:
         CommandError: Not a serial number, not a time, not a range.
     """
+    if options.start is None and options.last is None:
+        raise CommandError("no range: give --start TIME, or --last SPAN such as 18m")
     start, end, last = (
         None if options.start is None else moment("--start", options.start),
         None if options.end is None else moment("--end", options.end),
@@ -111,10 +115,10 @@ def days(name: str, text: str) -> timedelta:
     Raises:
         CommandError: Something else, or months or years, which have no fixed length.
     """
-    count, unit = span(name, text)
-    if unit not in _DAYS:
+    match = _SPAN.fullmatch(text)
+    if match is None or match["unit"].lower() not in _DAYS:
         raise CommandError(f"{name} must be in days or weeks, such as 400d or 57w: {text!r}")
-    return timedelta(days=count * _DAYS[unit])
+    return timedelta(days=int(match["count"]) * _DAYS[match["unit"].lower()])
 
 
 def before(end: datetime, length: tuple[int, str]) -> datetime:
@@ -157,10 +161,17 @@ def _instruments(options: Namespace) -> list[str]:
         serials += _listed(_lines_of(file))
     if not serials:
         raise CommandError("no instruments: give serial numbers, or --instruments-file FILE")
+    for serial, times in Counter(serials).items():
+        if times > 1:
+            raise CommandError(f"{serial} is named {times} times: name each instrument once")
     try:
-        return check_instruments(serials)
+        check_instruments(serials)
     except InvalidRequestError as error:
         raise CommandError(str(error)) from None
+    odd = [serial for serial in serials if re.search(r"[,;\s]", serial)]
+    if odd and not options.quiet:
+        say(f"warning: {odd[0]!r} is taken for one serial number")
+    return serials
 
 
 def _lines_of(file: str) -> list[str]:

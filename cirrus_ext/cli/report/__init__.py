@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cirrus_ext import __version__
-from cirrus_ext.cli.exits import DONE, OVERDUE, MissingExtraError
+from cirrus_ext.cli.exits import DONE, OVERDUE, CommandError, MissingExtraError
 from cirrus_ext.cli.fetch import fetch_of, shortened
 from cirrus_ext.cli.output import STANDARD_OUTPUT, opened
 from cirrus_ext.cli.query import days, query, utc_now
@@ -16,6 +16,9 @@ from .summary import is_over, summarise
 
 if TYPE_CHECKING:
     from cirrus_ext.records import CalibrationRecord
+
+
+SUFFIXES = (".html", ".htm")
 
 
 def run(options: Namespace) -> int:
@@ -30,6 +33,11 @@ def run(options: Namespace) -> int:
     """
     made = utc_now().replace(microsecond=0)
     asked = query(options, now=made)
+    output = None if options.output == STANDARD_OUTPUT else Path(options.output)
+    if output is not None and output.suffix.lower() not in SUFFIXES:
+        raise CommandError(
+            f"--output {output}: the report is HTML; give a name such as report.html"
+        )
     max_gap = None if options.max_gap is None else days("--max-gap", options.max_gap)
     try:
         from .page import Asked, render  # noqa: PLC0415 - imports matplotlib
@@ -38,7 +46,6 @@ def run(options: Namespace) -> int:
             "mycirrus report", package="matplotlib and jinja2", extra="report"
         ) from None
     fetch = fetch_of(options, asked)
-    output = None if options.output == STANDARD_OUTPUT else Path(options.output)
     with opened(output) as stream:
         logs: dict[str, list[CalibrationRecord]] = {serial: [] for serial in asked.instruments}
         with fetch.windows() as answers:
