@@ -1,12 +1,12 @@
 """One process that does one thing with a history, and tells its peak: ``memory KIND BASE_URL``."""
 
-import json
 import os
 import sys
 from collections.abc import Iterable
 from pathlib import Path
 
 from cirrus_ext import CalibrationRecord, CirrusClient
+from cirrus_ext.cli.formats import NDJSONWriter
 
 from .peers import KEY
 
@@ -32,18 +32,13 @@ def main(kind: str, base_url: str) -> None:
 
 
 def _stream(records: Iterable[CalibrationRecord]) -> int:
-    """Write records as JSON, each a line, to where nobody reads them; count them."""
-    with Path(os.devnull).open("w", encoding="utf-8") as lines:
-        return sum(bool(lines.write(json.dumps(_as_json(one)) + "\n")) for one in records)
-
-
-def _as_json(record: CalibrationRecord) -> dict[str, object]:
-    return {
-        "instrument": record.instrument,
-        "time": record.time.isoformat(),
-        "user": record.user,
-        "message": record.message,
-    }
+    """Write records as `mycirrus log --format ndjson` does, to where nobody reads them."""
+    count = 0
+    with Path(os.devnull).open("wb") as lines:
+        writer = NDJSONWriter(lines)
+        for count, record in enumerate(records, 1):  # noqa: B007 - the last one is the count
+            writer.write([record])
+    return count
 
 
 def _peak() -> float:

@@ -100,6 +100,16 @@ def test_every_command_of_the_readme_is_one() -> None:
         assert parse(words).command == words[0]
 
 
+def test_the_numbers_that_the_readme_quotes_are_those_that_were_measured() -> None:
+    """Three of them, to the letter."""
+    results = (ROOT / "benchmarks" / "RESULTS.md").read_text(encoding="utf-8")
+    quoted = re.findall(r"^- (.*)$", results.partition("Client and server")[0], re.MULTILINE)
+
+    assert len(quoted) == 3
+    for line in quoted:
+        assert f"- {line}\n" in README
+
+
 def test_the_tree_of_errors_is_that_of_the_code() -> None:
     """Drawn once in the module, shown in the README."""
     tree = (errors.__doc__ or "").partition("CirrusError\n")[2].partition("\n\n")[0]
