@@ -1,7 +1,7 @@
 """The ``mycirrus`` command: from a serial number to a file that somebody can use.
 
 What a run asks (`arguments`, `query`), with which key (`keys`), how it is fetched (`fetch`,
-`progress`, `resume`), written (`formats`, `table`, `page`, `output`), and how it ends (`exits`).
+`progress`, `resume`), written (`formats`, `table`, `output`), and how it ends (`exits`).
 Each command is a module with a ``run``: `log`, `report`, `doctor`, `completion`.
 """
 
@@ -47,6 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _forget_output()
         return DONE
     except KeyboardInterrupt as error:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Python's own end would die of another one
         say("; ".join(["stopped", *_notes(error)]))
         return TERMINATED if isinstance(error, _Terminated) else INTERRUPTED
 
