@@ -26,6 +26,7 @@ def environment(base_url: str | None = None, **more: str) -> dict[str, str]:
     An empty text takes a name away.
     """
     names = {"MYCIRRUS_API_KEY": DEMO_KEY, "COLUMNS": "80", "LC_ALL": "C.UTF-8", "TERM": "xterm"}
+    names["PYTHONUNBUFFERED"] = ""  # with it, nothing would have to be flushed
     if base_url is not None:
         names["MYCIRRUS_BASE_URL"] = base_url
     return {name: value for name, value in (os.environ | names | more).items() if value}
