@@ -198,14 +198,15 @@ def parse_retry_after(value: str | None, *, date: str | None, now: datetime) -> 
     text = (value or "").strip(" \t")
     if _DELAY_SECONDS.fullmatch(text):
         seconds = min(max(map(float, text.split(","))), _FOREVER)
-    elif (until := _http_date(text)) is None:
+    elif (until := http_date(text)) is None:
         return None
     else:
-        seconds = (until - (_http_date(date or "") or now)).total_seconds()
+        seconds = (until - (http_date(date or "") or now)).total_seconds()
     return seconds if seconds > 0 else None
 
 
-def _http_date(text: str) -> datetime | None:
+def http_date(text: str) -> datetime | None:
+    """An HTTP-date (RFC 9110, section 5.6.7), aware; None if it is none. UTC if it says no zone."""
     try:
         moment = parsedate_to_datetime(text)
     except (ValueError, TypeError, IndexError, OverflowError):

@@ -42,35 +42,39 @@ COMMAND_ARROWS: dict[str, tuple[set[str], set[str]]] = {
     "bar": ({"console", "progress"}, {"retry"}),
     "completion": ({"arguments", "exits"}, set()),
     "console": (set(), set()),
-    "doctor": ({"exits", "keys", "query"}, {"client", "errors", "ranges", "retry", "settings"}),
+    "doctor": (
+        {"exits", "keys", "query", "words"},
+        {"client", "errors", "ranges", "retry", "settings"},
+    ),
     "exits": (set(), {"errors"}),
     "fetch": (
-        {"exits", "keys", "progress", "query"},
+        {"keys", "progress", "query", "speech", "words"},
         {"client", "ranges", "retry", "settings"},
     ),
     "formats": ({"exits", "table"}, {"records"}),
     "keys": ({"exits", "speech"}, {"settings"}),
     "log": (
-        {"exits", "fetch", "formats", "output", "query", "resume", "speech"},
+        {"exits", "fetch", "formats", "output", "query", "resume", "words"},
         {"errors", "ranges", "settings"},
     ),
     "output": ({"exits"}, set()),
     "progress": ({"bar"}, {"retry"}),
     "query": ({"exits", "speech"}, {"errors", "ranges"}),
     "report": (
-        {"exits", "fetch", "output", "query", "speech", "report.page", "report.summary"},
+        {"exits", "fetch", "output", "query", "speech", "words", "report.page", "report.summary"},
         {""},
     ),
     "report.drawing": ({"report.summary"}, set()),
     "report.page": (
-        {"formats", "report.drawing", "report.summary", "report.texts"},
+        {"formats", "words", "report.drawing", "report.summary", "report.texts"},
         {"records"},
     ),
-    "report.summary": (set(), set()),
+    "report.summary": ({"words"}, set()),
     "report.texts": (set(), set()),
     "resume": ({"exits", "fetch", "formats", "query"}, set()),
     "speech": (set(), set()),
-    "table": ({"console", "formats"}, set()),
+    "table": ({"console", "formats", "words"}, set()),
+    "words": (set(), set()),
 }
 # What is no part of Python, and which modules may import it. The rest need not wait for it.
 EXTRAS = {

@@ -18,6 +18,8 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from rich.console import Console
 
+from cirrus_ext.cli.report.texts import UNSHOWN
+
 from .browser import dom_of
 from .clock import FakeClock
 from .fuzzing import WORLD
@@ -30,7 +32,6 @@ from .harness.report import (
     LONGEST,
     NOTHING,
     REPORTS,
-    UNSHOWN,
     html,
     junit,
     markdown,

@@ -16,9 +16,10 @@ import pytest
 from cirrus_ext import CalibrationRecord
 from cirrus_ext.cli.formats import written_time
 from cirrus_ext.cli.report.drawing import NARROW, WIDE, shortened
-from cirrus_ext.cli.report.page import ROWS, Asked, minute, number, render
+from cirrus_ext.cli.report.page import ROWS, Asked, minute, render
 from cirrus_ext.cli.report.summary import in_days, summarise
 from cirrus_ext.cli.report.texts import UNSHOWN, plain
+from cirrus_ext.cli.words import counted
 
 from .browser import dom_of
 from .reader import Element, Page
@@ -235,10 +236,10 @@ def test_a_page_of_summaries_that_count_other_records_is_refused() -> None:
 
 def test_a_number_goes_with_its_noun() -> None:
     """One entry, two entries, a thousand with a comma."""
-    assert number(1, "entry", "entries") == "1 entry"
-    assert number(2, "entry", "entries") == "2 entries"
-    assert number(0, "instrument") == "0 instruments"
-    assert number(1234, "day") == "1,234 days"
+    assert counted(1, "entry") == "1 entry"
+    assert counted(2, "entry") == "2 entries"
+    assert counted(0, "instrument") == "0 instruments"
+    assert counted(1234, "day") == "1,234 days"
 
 
 # --- the drawings

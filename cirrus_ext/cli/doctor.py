@@ -6,10 +6,10 @@ import textwrap
 import time
 from argparse import Namespace
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
+from cirrus_ext.client import CALIBRATION_LOG_SCOPE, CirrusClient
 from cirrus_ext.errors import (
     APIConnectionError,
     APIResponseError,
@@ -19,16 +19,16 @@ from cirrus_ext.errors import (
     PermissionDeniedError,
 )
 from cirrus_ext.ranges import check_serial
-from cirrus_ext.retry import RetryPolicy
+from cirrus_ext.retry import RetryPolicy, http_date
 from cirrus_ext.settings import Secret, find_base_url
 
 from .exits import DONE, FAILED, KEYS_PAGE, exit_code
 from .keys import find_key
 from .query import utc_now
+from .words import counted
 
 # Two requests at most: the second only if the first one did not come through.
 POLICY = RetryPolicy(max_attempts=2, total_timeout=60.0, max_retry_after=10.0)
-SCOPE = "data.system:read"
 INSTRUMENTS_VARIABLE = "MYCIRRUS_INSTRUMENTS"
 # Asked for when no serial number is given. What the API says to it is not documented.
 NO_SERIAL = "QT000000"
@@ -119,8 +119,6 @@ def run(options: Namespace) -> int:
 
 def _examine(serial: str | None, server: str, api_key: Secret) -> Examination:
     """Ask for the log of the last days."""
-    from cirrus_ext.client import CirrusClient  # noqa: PLC0415 - imports httpx, which takes its time
-
     known = serial or _usual_serial()
     found = Examination(known or NO_SERIAL, known is not None, server)
     end = utc_now()
@@ -170,7 +168,7 @@ def _network(found: Examination) -> Finding:
 
 
 def _clock(found: Examination) -> Finding:
-    theirs = _http_date(found.date)
+    theirs = http_date(found.date or "")
     if theirs is None or found.at is None:
         return Finding("clock", "?", "the server did not say what time it is")
     ahead = found.at - theirs
@@ -185,20 +183,11 @@ def _clock(found: Examination) -> Finding:
     )
 
 
-def _http_date(text: str | None) -> datetime | None:
-    """The time of a Date header in UTC, which it is in if it says nothing else."""
-    try:
-        moment = parsedate_to_datetime(text or "")
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
-    except (ValueError, TypeError, IndexError, OverflowError):
-        return None
-
-
 def _scope(found: Examination) -> Finding:
     if found.error is None and not found.named:
         return Finding("scope", "ok", "the key may read the log; no serial number was named")
     if found.error is None:
-        entries = "1 entry" if found.entries == 1 else f"{found.entries} entries"
+        entries = counted(found.entries, "entry")
         return Finding(
             "scope",
             "ok",
@@ -217,8 +206,8 @@ def _scope(found: Examination) -> Finding:
         "scope",
         "FAULT",
         f"the key may not read the log of {found.serial} ({_status(found.error)}): it needs the "
-        f"scope {SCOPE}, which is chosen when a key is made, at {KEYS_PAGE}, and access to this "
-        "instrument",
+        f"scope {CALIBRATION_LOG_SCOPE}, which is chosen when a key is made, at {KEYS_PAGE}, and "
+        "access to this instrument",
     )
 
 

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cirrus_ext.ranges import HistoryWindow, plan_history
@@ -14,6 +15,8 @@ from cirrus_ext.settings import DEFAULT_MAX_CONCURRENCY, Secret, find_base_url
 from .keys import find_key
 from .progress import Progress, shown
 from .query import Query
+from .speech import say
+from .words import counted, shortened
 
 if TYPE_CHECKING:
     from cirrus_ext.records import CalibrationRecord
@@ -93,8 +96,12 @@ class Fetch:
         self.repeats.append(event)
         progress.waiting(event)
 
-    def in_words(self) -> str:
-        """The end of a run, in a line."""
+    def say_end(self, output: Path | None) -> None:
+        """Say what was asked, what came, and where it is, unless nobody wants to know."""
+        if not self.quiet:
+            say(self._in_words() + ("" if output is None else f"; {output} is written"))
+
+    def _in_words(self) -> str:
         parts = [
             counted(self.requests, "request"),
             counted(len(self.query.instruments), "instrument"),
@@ -121,15 +128,3 @@ def fetch_of(options: Namespace, query: Query) -> Fetch:
 def plan_of(query: Query) -> list[HistoryWindow]:
     """The requests that a query takes."""
     return plan_history(query.instruments, start=query.start, end=query.end)
-
-
-def counted(number: int, noun: str) -> str:
-    """``1 request``, ``1,234 requests``."""
-    plural = noun if number == 1 else f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
-    return f"{number:,} {plural}"
-
-
-def shortened(serials: list[str], most: int = 5) -> str:
-    """The first few of a list, and how many more."""
-    more = len(serials) - most
-    return ", ".join(serials[:most]) + (f" and {more:,} more" if more > 0 else "")

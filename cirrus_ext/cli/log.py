@@ -4,7 +4,7 @@ import io
 import sys
 from argparse import Namespace
 from collections import Counter
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -14,12 +14,12 @@ from cirrus_ext.ranges import wire_time
 from cirrus_ext.settings import find_base_url
 
 from .exits import DONE, CommandError
-from .fetch import Fetch, counted, fetch_of, plan_of
+from .fetch import Fetch, fetch_of, plan_of
 from .formats import FORMATS, Writer, format_of, table_writer
-from .output import STANDARD_OUTPUT, checked, opened, replaced
+from .output import checked, opened, path_of, replaced
 from .query import Query, query, utc_now
 from .resume import Unfinished
-from .speech import say
+from .words import counted
 
 if TYPE_CHECKING:
     from cirrus_ext.records import CalibrationRecord
@@ -41,7 +41,7 @@ def run(options: Namespace) -> int:
         CirrusError: The API refused or failed.
     """
     asked = query(options, now=utc_now())
-    output = None if options.output in (None, STANDARD_OUTPUT) else Path(options.output)
+    output = path_of(options.output)
     form = options.format or _form_of(output)
     unfinished = _unfinished(options, asked, output)
     if options.dry_run:
@@ -54,9 +54,7 @@ def run(options: Namespace) -> int:
     else:
         fetch = fetch_of(options, unfinished.query)
         _write_resumed(fetch, form, output, unfinished)
-    if not options.quiet:
-        written = "" if output is None else f"; {output} is written"
-        say(fetch.in_words() + written)
+    fetch.say_end(output)
     return DONE
 
 
@@ -90,7 +88,7 @@ def _write(fetch: Fetch, form: str, output: Path | None) -> None:
     """Write as it comes."""
     fetch.streaming = output is None and form != TABLE
     with opened(output) as stream:
-        sink = _writer(form, stream, fetch.query)
+        sink = _writer(form, stream, fetch.query.instruments)
         with fetch.windows() as answers:
             for _, records in answers:
                 sink.write(records)
@@ -105,7 +103,7 @@ def _write_resumed(fetch: Fetch, form: str, output: Path, unfinished: Unfinished
                 spool.add(records)
         fetch.entries = Counter()
         with replaced(output) as stream:
-            sink = _writer(form, stream, fetch.query)
+            sink = _writer(form, stream, fetch.query.instruments)
             sink.write(_counted(spool.records(), fetch.entries))
             sink.finish()
     unfinished.remove()
@@ -148,13 +146,12 @@ def _check(form: str, output: Path | None) -> None:
     """
     if form != TABLE and FORMATS[form].needs_file and output is None:
         raise CommandError(f"--format {form} needs --output OUTPUT: it is nothing to look at")
-    _writer(form, io.BytesIO(), None)
+    _writer(form, io.BytesIO(), ())
 
 
-def _writer(form: str, stream: BinaryIO, asked: Query | None) -> Writer:
+def _writer(form: str, stream: BinaryIO, instruments: Sequence[str]) -> Writer:
     if form != TABLE:
         return FORMATS[form].writer(stream)
-    instruments = () if asked is None else asked.instruments
     if sys.stdout is not None and stream is sys.stdout.buffer:
         return table_writer(sys.stdout, instruments)
     return table_writer(io.TextIOWrapper(stream, "utf-8", write_through=True), instruments)

@@ -13,6 +13,11 @@ from .exits import CommandError
 STANDARD_OUTPUT = "-"
 
 
+def path_of(output: str | None) -> Path | None:
+    """The file that ``--output`` names; None for standard output."""
+    return None if output is None or output == STANDARD_OUTPUT else Path(output)
+
+
 @contextmanager
 def opened(path: Path | None) -> Generator[BinaryIO]:
     """Give a stream to write to.

@@ -15,6 +15,7 @@ from rich.text import Text
 
 from .console import console
 from .formats import written_time
+from .words import counted
 
 if TYPE_CHECKING:
     from cirrus_ext.records import CalibrationRecord
@@ -77,11 +78,11 @@ class TableWriter:
 
     def _print_counts(self) -> None:
         found = [(name, count) for name, count in self._counts.items() if count]
-        whole = _number(len(self._counts), "instrument", "instruments")
+        whole = counted(len(self._counts), "instrument")
         if not found:
             self._print(f"No entries from {whole}.", "bold")
             return
-        total = _number(len(self._rows), "entry", "entries")
+        total = counted(len(self._rows), "entry")
         self._print(f"{total} from {len(found)} of {whole}:", "bold")
         counts = [self._text(f"{name} {count}") for name, count in found]
         self._console.print(Columns(counts, padding=(0, 3), equal=True))
@@ -122,7 +123,3 @@ def _shown(character: str) -> str:
     if character.isspace():
         return " "
     return character if character.isprintable() else UNSHOWN
-
-
-def _number(count: int, one: str, more: str) -> str:
-    return f"{count} {one if count == 1 else more}"

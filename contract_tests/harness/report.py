@@ -6,7 +6,6 @@ from a file, is never taken for markup.
 
 import json
 import re
-import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,6 +18,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from cirrus_ext.cli.report import texts
 from cirrus_ext.ranges import wire_time
 
 from .exchange import Exchange
@@ -28,7 +28,6 @@ from .run import Run, in_words
 from .verdicts import Finding, Verdict
 
 LONGEST = 1_000  # characters of one text: a server may name an error in a megabyte
-UNSHOWN = "\N{REPLACEMENT CHARACTER}"
 NOTHING = "\N{EN DASH}"
 THINNEST = 0.6  # per cent of the time line, so that the quickest answer is seen too
 
@@ -57,16 +56,8 @@ def plain(value: object) -> str:
     What cannot be seen, such as an escape or a mark that turns the direction of writing, is
     replaced by a character that can.
     """
-    text = " ".join("".join(map(_shown, str(value))).split())
+    text = " ".join(texts.plain(value).split())
     return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
-
-
-def _shown(character: str) -> str:
-    if character.isspace():
-        return " "
-    hidden = unicodedata.category(character) in {"Cc", "Cf", "Cs"}
-    is_no_character = ord(character) & 0xFFFE == 0xFFFE
-    return UNSHOWN if hidden or is_no_character else character
 
 
 # --- what all of them show

@@ -2,15 +2,15 @@
 
 from argparse import Namespace
 from itertools import chain
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cirrus_ext import __version__
 from cirrus_ext.cli.exits import DONE, OVERDUE, CommandError, MissingExtraError
-from cirrus_ext.cli.fetch import fetch_of, shortened
-from cirrus_ext.cli.output import STANDARD_OUTPUT, opened
+from cirrus_ext.cli.fetch import fetch_of
+from cirrus_ext.cli.output import opened, path_of
 from cirrus_ext.cli.query import days, query, utc_now
 from cirrus_ext.cli.speech import say
+from cirrus_ext.cli.words import shortened
 
 from .summary import is_over, summarise
 
@@ -33,7 +33,7 @@ def run(options: Namespace) -> int:
     """
     made = utc_now().replace(microsecond=0)
     asked = query(options, now=made)
-    output = None if options.output == STANDARD_OUTPUT else Path(options.output)
+    output = path_of(options.output)
     if output is not None and output.suffix.lower() not in SUFFIXES:
         raise CommandError(
             f"--output {output}: the report is HTML; give a name such as report.html"
@@ -72,7 +72,5 @@ def run(options: Namespace) -> int:
     over = [summary.instrument for summary in summaries if is_over(summary, max_gap)]
     if over:
         say(f"over --max-gap {options.max_gap}: {shortened(over)}")
-    if not options.quiet:
-        written = "" if output is None else f"; {output} is written"
-        say(fetch.in_words() + written)
+    fetch.say_end(output)
     return OVERDUE if over else DONE

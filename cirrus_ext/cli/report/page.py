@@ -14,6 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from cirrus_ext.cli.formats import written_time
+from cirrus_ext.cli.words import counted
 from cirrus_ext.records import CalibrationRecord
 
 from .drawing import NARROW, WIDE, Scale, draw
@@ -174,7 +175,7 @@ def _in_words(asked: Asked, drawn: Sequence[InstrumentSummary]) -> str:
     silent = [one.instrument for one in drawn if not one.entries]
     over = [f"{one.instrument}, {in_days(one.longest_gap.length)}" for one in _over(asked, drawn)]
     parts = [
-        f"Time lines of {number(len(drawn), 'instrument')} from {day(asked.start)} to "
+        f"Time lines of {counted(len(drawn), 'instrument')} from {day(asked.start)} to "
         f"{day(asked.end)}, with a stroke for each entry: "
         + ", ".join(f"{one.instrument} has {one.entries}" for one in drawn),
         *([f"No entries: {', '.join(silent)}"] if silent else []),
@@ -196,11 +197,6 @@ def minute(moment: datetime) -> str:
     return moment.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "minutes")
 
 
-def number(count: int, one: str, many: str = "") -> str:
-    """So many of something: ``1 entry``, ``1,200 entries``; the plural has an s if not given."""
-    return f"{count:,} {one if count == 1 else many or one + 's'}"
-
-
 def _finished(value: object) -> object:
     """What is put into the template: text that somebody wrote, or a drawing of ours."""
     return value if isinstance(value, Markup) else plain(value)
@@ -220,5 +216,5 @@ PAGES.filters |= {
     "minute": minute,
     "instant": written_time,
     "in_days": in_days,
-    "number": number,
+    "number": counted,
 }

@@ -11,6 +11,8 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from cirrus_ext.cli.words import counted
+
 if TYPE_CHECKING:  # records.py imports httpx, and what counts entries can do without
     from cirrus_ext.records import CalibrationRecord
 
@@ -128,9 +130,5 @@ def in_days(length: timedelta) -> str:
     if length < HOUR:
         return "less than 1 hour"
     if length < SHORTEST_IN_DAYS:
-        return _number(length // HOUR, "hour")
-    return _number(length.days, "day")
-
-
-def _number(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+        return counted(length // HOUR, "hour")
+    return counted(length.days, "day")
