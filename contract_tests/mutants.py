@@ -94,8 +94,8 @@ def probed(standin: Standin) -> list[Finding]:
 def caught(name: str) -> Caught:
     """Let everybody look at one mutant."""
     mutant = by_name(name)
-    examination = examine(lambda: Standin(WORLD, mutant=mutant), examples=EXAMPLES)
-    findings = probed(Standin(WORLD, mutant=mutant))
+    examination = examine(lambda: Standin(WORLD, behaviour=mutant), examples=EXAMPLES)
+    findings = probed(Standin(WORLD, behaviour=mutant))
     bad = {Verdict.BROKEN, Verdict.DRIFT}
     return Caught(
         name,
@@ -197,10 +197,10 @@ def explain(command: argparse.ArgumentParser, name: str) -> int:
         mutant = by_name(name)
     except ValueError as error:
         command.error(str(error))
-    examination = examine(lambda: Standin(WORLD, mutant=mutant), examples=EXAMPLES)
+    examination = examine(lambda: Standin(WORLD, behaviour=mutant), examples=EXAMPLES)
     for complaint in {one.check: one for one in examination.complaints}.values():
         print(complaint)
-    for finding in probed(Standin(WORLD, mutant=mutant)):
+    for finding in probed(Standin(WORLD, behaviour=mutant)):
         if finding.verdict in {Verdict.BROKEN, Verdict.DRIFT}:
             print(f"probe, {finding.verdict}: {finding.promise}: {finding.judgement.because}")
     return 0

@@ -32,7 +32,7 @@ def replay(cassette: Cassette) -> Run:
     """
     clock = FakeClock()
     chosen = cassette.chosen
-    plays = answers(cassette, clock)
+    plays = answers(cassette, clock.sleep)
 
     def play(request: httpx.Request) -> httpx.Response:
         for answer in plays:

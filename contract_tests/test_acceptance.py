@@ -41,7 +41,7 @@ def accepted(**change: Any) -> Acceptance:
 def found(mutant: str) -> list[Finding]:
     """What the probe finds of a mutant."""
     clock = FakeClock()
-    standin = Standin(WORLD, mutant=by_name(mutant), sleep=clock.sleep)
+    standin = Standin(WORLD, behaviour=by_name(mutant), sleep=clock.sleep)
     return list(findings(standin.transport(), monotonic=lambda: clock.seconds).values())
 
 

@@ -30,7 +30,7 @@ def test_there_are_at_least_fifty_of_all_kinds() -> None:
 
 def replies_of(mutant: Mutant | None) -> list[object]:
     """What the stand-in answers to some thirty questions."""
-    standin = Standin(WORLD, mutant=mutant)
+    standin = Standin(WORLD, behaviour=mutant)
     ask = Asker(standin)
     replies: list[object] = [ask(), ask(), ask(instruments=["QT000000"])]
     for change in (

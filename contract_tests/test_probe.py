@@ -323,7 +323,7 @@ MUTANTS: dict[str, dict[str, str]] = {
 def test_a_wrong_behaviour_gets_its_verdict(name: str, expected: dict[str, str]) -> None:
     """What several answers show together: two that disagree are broken, order is drift at most."""
     clock = FakeClock()
-    standin = Standin(WORLD, mutant=by_name(name), sleep=clock.sleep)
+    standin = Standin(WORLD, behaviour=by_name(name), sleep=clock.sleep)
     result = verdicts(standin.transport(), monotonic=lambda: clock.seconds)
 
     assert {name: result[name] for name in expected} == expected
@@ -457,7 +457,7 @@ def test_ends_that_are_both_exclusive_lose_nothing_but_what_is_at_the_cut() -> N
 
 def test_an_order_of_no_kind_is_said_to_be_none() -> None:
     """Neither by time nor by instrument."""
-    says = observed(Standin(WORLD, mutant=by_name("shuffled")).transport())
+    says = observed(Standin(WORLD, behaviour=by_name("shuffled")).transport())
 
     assert says["order"] == Observed("neither by time nor by instrument", agrees=False)
 

@@ -270,7 +270,9 @@ def test_planted_secrets_are_nowhere(body: Any, secrets: list[str], data: st.Dat
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
 def test_the_verdicts_are_those_of_what_came(mutant: Any) -> None:
     """Whatever is wrong with an answer is as wrong without its secrets."""
-    exchanges = exchanges_of(Standin(WORLD, mutant=mutant, sleep=lambda seconds: None).transport())
+    exchanges = exchanges_of(
+        Standin(WORLD, behaviour=mutant, sleep=lambda seconds: None).transport()
+    )
     redactor = Redactor(DEMO_KEY, exchanges)
     clean = [redactor.exchange(exchange) for exchange in exchanges]
 

@@ -62,7 +62,7 @@ def test_there_are_cassettes() -> None:
 def test_whatever_goes_wrong_can_be_played_again(tmp_path: Path) -> None:
     """Each wrong behaviour: recorded, redacted, played through the mocks, judged the same."""
     for mutant in MUTANTS:
-        cassette = load(recorded(Standin(WORLD, mutant=mutant), tmp_path))
+        cassette = load(recorded(Standin(WORLD, behaviour=mutant), tmp_path))
         with collected() as lies:
             run = replay(cassette)
         assert (lies, differences(cassette, run)) == ([], []), mutant.name
@@ -81,7 +81,7 @@ def test_a_run_that_was_cut_short_can_be_played_again(position: int, tmp_path: P
 def test_times_of_another_form_play_as_they_came(old: str, new: str, tmp_path: Path) -> None:
     """They are kept, so that the SDK makes of them what it made then."""
     mutant = Mutant("odd", "time format", time(lambda text: text.replace(old, new)))
-    cassette = load(recorded(Standin(WORLD, mutant=mutant), tmp_path))
+    cassette = load(recorded(Standin(WORLD, behaviour=mutant), tmp_path))
     with collected():
         assert differences(cassette, replay(cassette)) == []
 

@@ -147,7 +147,7 @@ def test_a_fault_that_nobody_thought_of_is_told_in_words() -> None:
         items(lambda items: [item for item in items if item["time"][11:13] >= "09"]),
     )
     with pytest.raises(pytest.fail.Exception) as caught:
-        report(examine(lambda: Standin(WORLD, mutant=odd), examples=20).complaints)
+        report(examine(lambda: Standin(WORLD, behaviour=odd), examples=20).complaints)
     words = str(caught.value)
 
     assert re.match(r"\d+ complaints about the stand-in; the first:\n", words)

@@ -15,7 +15,6 @@ from typing import Any
 import httpx
 
 from cirrus_ext import ConfigurationError
-from contract_tests.clock import FakeClock
 from contract_tests.conformity import answered_wrongly, asked_wrongly
 from contract_tests.contract import PATH
 from contract_tests.messages import Reply, Request
@@ -189,18 +188,20 @@ class RecordedFailureError(httpx.ConnectError):
         self.extensions = extensions
 
 
-def answers(cassette: Cassette, clock: FakeClock) -> Iterator[Play]:
+def answers(cassette: Cassette, sleep: Callable[[float], object]) -> Iterator[Play]:
     """The recorded answers as side effects of a respx route, each to its own question.
 
     Args:
         cassette: What was recorded.
-        clock: Is moved on by as long as each answer took.
+        sleep: Is told how many seconds each answer took.
     """
     for exchange, excused in zip(cassette.exchanges, cassette.excuses, strict=True):
-        yield _side_effect(exchange, excused, clock)
+        yield _side_effect(exchange, excused, sleep)
 
 
-def _side_effect(exchange: Exchange, excused: dict[str, list[str]], clock: FakeClock) -> Play:
+def _side_effect(
+    exchange: Exchange, excused: dict[str, list[str]], sleep: Callable[[float], object]
+) -> Play:
     expected = request_of(exchange.question)
 
     def play(request: httpx.Request) -> httpx.Response:
@@ -212,7 +213,7 @@ def _side_effect(exchange: Exchange, excused: dict[str, list[str]], clock: FakeC
             raise ReplayError(f"asked {asked.query}, and recorded is {expected.query}")
         if asked.headers.get("x-api-key") != expected.headers.get("x-api-key"):
             raise ReplayError(f"{exchange.question.name} is asked with another key than recorded")
-        clock.sleep(exchange.seconds)
+        sleep(exchange.seconds)
         extensions = {name: "; ".join(problems) for name, problems in excused.items()}
         if exchange.reply is None:
             raise RecordedFailureError(exchange.failure, extensions)

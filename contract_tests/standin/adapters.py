@@ -7,7 +7,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import httpx
 import uvicorn
@@ -16,7 +16,6 @@ from contract_tests.messages import Reply, Request
 
 from .faults import FAULTS
 from .fleet import fleet
-from .mutants import Mutant, Turn
 from .rules import BASE_PATH, LOG_PATH, World, answer
 
 LOOPBACK = "127.0.0.1"
@@ -30,6 +29,19 @@ def stay_on_loopback() -> None:
 def demo_world() -> World:
     """The fleet up to now, with all switches as assumed."""
     return World(entries=fleet())
+
+
+class Behaviour(Protocol):
+    """What takes the place of the stand-in's rules."""
+
+    def answer(self, request: Request, world: World, earlier: tuple[Reply, ...]) -> Reply:
+        """Answer a request.
+
+        Args:
+            request: What was asked.
+            world: What the answer depends on.
+            earlier: What was answered before, the oldest first.
+        """
 
 
 class Limit:
@@ -68,15 +80,15 @@ class Standin:
         script: Faults by the number of the request for the log that they take; the first is 1.
         limit: How many requests it takes; what it does not take gets a 429 with
             ``Retry-After: 1``. None takes all.
-        mutant: A wrong behaviour to have; None has none.
-        sleep: Waits so many seconds, for a mutant that is slow.
+        behaviour: Takes the place of the rules; None leaves them.
+        sleep: Waits so many seconds, for a behaviour that is slow.
         requests: What has arrived for the log.
     """
 
     world: World = field(default_factory=demo_world)
     script: dict[int, str] = field(default_factory=dict)
     limit: Limit | None = None
-    mutant: Mutant | None = None
+    behaviour: Behaviour | None = None
     sleep: Callable[[float], object] = time.sleep
     requests: list[Request] = field(default_factory=list)
     _replies: list[Reply] = field(default_factory=list, repr=False)
@@ -94,9 +106,9 @@ class Standin:
         return FAULTS[fault]() if fault else self._answer(request)
 
     def _answer(self, request: Request) -> Reply:
-        if self.mutant is None:
+        if self.behaviour is None:
             return answer(request, self.world)
-        reply = self.mutant.answer(Turn(request, self.world, tuple(self._replies)))
+        reply = self.behaviour.answer(request, self.world, tuple(self._replies))
         self._replies.append(reply)
         if reply.seconds:
             self.sleep(reply.seconds)

@@ -70,9 +70,9 @@ class Mutant:
     kind: str
     change: Change = field(repr=False)
 
-    def answer(self, turn: Turn) -> Reply:
+    def answer(self, request: Request, world: World, earlier: tuple[Reply, ...]) -> Reply:
         """Answer wrongly, or, what is none of its business, honestly."""
-        request = turn.request
+        turn = Turn(request, world, earlier)
         concerns = request.path == LOG_PATH and (request.method == "GET" or self.kind == "methods")
         return self.change(turn) if concerns else turn.honest()
 
