@@ -63,19 +63,19 @@ $(BENCH): pyproject.toml constraints.txt
 
 .PHONY: demo
 demo: $(CONTRACT) ## Fetch a history from a stand-in of the API, then check the stand-in's contract
-	@$(RUN) -m contract_tests.demo
+	@$(RUN) -m examples.demo
 
 .PHONY: standin
 standin: $(CONTRACT) ## Serve the stand-in on loopback until Ctrl-C (options: ARGS="--help")
-	@$(RUN) -m contract_tests.standin $(ARGS)
+	@$(RUN) -m mycirrus_contract.standin $(ARGS)
 
 .PHONY: contract
 contract: $(CONTRACT) ## Check the contract of the stand-in
-	@$(RUN) -m contract_tests.live --standin $(ARGS)
+	@$(RUN) -m mycirrus_contract --standin $(ARGS)
 
 .PHONY: contract-live
 contract-live: $(CONTRACT) ## Check the contract of the live API (MYCIRRUS_API_KEY, MYCIRRUS_INSTRUMENTS)
-	@$(RUN) -m contract_tests.live $(ARGS)
+	@$(RUN) -m mycirrus_contract $(ARGS)
 
 .PHONY: test
 test: $(DEV) ## Run all tests, offline
@@ -131,24 +131,24 @@ spec-diff: $(CONTRACT) ## Compare the spec with the vendor's own document (VENDO
 .PHONY: replay
 replay: $(DEV) ## Play a recorded contract check again, offline (CASSETTE=path)
 	@test -n "$$CASSETTE" || { echo "CASSETTE is missing: make replay CASSETTE=report/cassette.json" >&2; exit 1; }
-	@$(RUN) -m contract_tests.replay "$$CASSETTE"
+	@$(RUN) -m contract_tests.live.replay "$$CASSETTE"
 
 .PHONY: fuzz
 fuzz: $(DEV) ## Let schemathesis ask the stand-in what it likes, with a fresh seed
-	@$(RUN) -m contract_tests.fuzzing $(ARGS)
+	@$(RUN) -m contract_tests.suite.fuzzing $(ARGS)
 
-.PHONY: mutants
-mutants: $(DEV) ## Break the stand-in in every way that has a name: do the checks notice?
-	@$(RUN) -m contract_tests.mutants $(ARGS)
+.PHONY: api-mutants
+api-mutants: $(DEV) ## Break the stand-in in every way that has a name: do the checks notice?
+	@$(RUN) -m contract_tests.api_mutants $(ARGS)
 
 .PHONY: scorecard
 scorecard: $(DEV) ## Show what the SDK does about each fault
-	@$(RUN) -m contract_tests.scorecard
+	@$(RUN) -m tests.sdk.scorecard
 
 .PHONY: mutation
 mutation: $(DEV) ## Break ranges.py and retry.py in some 400 ways: do the tests notice?
 	@$(INSTALL) '.[dev,mutation]'
-	@$(RUN) -m contract_tests.mutation
+	@$(RUN) -m tests.sdk.mutation
 
 .PHONY: bench
 bench: $(BENCH) ## Measure the SDK beside its peers, on loopback (options: ARGS="--help")

@@ -22,9 +22,9 @@ import httpx
 import msgspec
 from httpx_retries import Retry, RetryTransport
 
-from cirrus_client import AuthenticatedClient
-from cirrus_client.api.system_health_data import get_calibrations_log
 from cirrus_ext import AsyncCirrusClient, CirrusClient, HistoryWindow, plan_history
+from mycirrus_client import AuthenticatedClient
+from mycirrus_client.api.system_health_data import get_calibrations_log
 
 ROOT = Path(__file__).parents[1]
 KEY = "benchmark-key"

@@ -216,13 +216,13 @@ SHARE: Unit = "% of the answers"
 RIVAL_IMPORT = f"import sys; sys.path.append({str(WRITTEN)!r}); import openapi_client"
 IMPORTS = {
     "nothing": "pass",
-    "raw, made": "from cirrus_client import AuthenticatedClient\n"
-    "from cirrus_client.api.system_health_data import get_calibrations_log\n"
+    "raw, made": "from mycirrus_client import AuthenticatedClient\n"
+    "from mycirrus_client.api.system_health_data import get_calibrations_log\n"
     "AuthenticatedClient('http://127.0.0.1', 'key').get_httpx_client()",
     "ours, made": "from cirrus_ext import *\nCirrusClient('key', base_url='http://127.0.0.1')",
     "import httpx": "import httpx",
-    "import cirrus_client": "import cirrus_client",
-    "its operation": "from cirrus_client.api.system_health_data import get_calibrations_log",
+    "import mycirrus_client": "import mycirrus_client",
+    "its operation": "from mycirrus_client.api.system_health_data import get_calibrations_log",
     "import cirrus_ext": "import cirrus_ext",
     OURS: "from cirrus_ext import *",
     "httpx + msgspec": "import httpx, msgspec",
@@ -251,9 +251,9 @@ def imports(bench: Bench) -> list[Row]:
 
     lazily, aim = "import cirrus_ext", Target("≤", 15)
     return [
-        row("import cirrus_client (no name used)", "import cirrus_client", lazily, aim),
-        row("import cirrus_client (all names)", "import cirrus_client", target=aim),
-        row("cirrus_client and its operation", "its operation"),
+        row("import mycirrus_client (no name used)", "import mycirrus_client", lazily, aim),
+        row("import mycirrus_client (all names)", "import mycirrus_client", target=aim),
+        row("mycirrus_client and its operation", "its operation"),
         row("both, and a client made", "raw, made", "ours, made", aim),
         row("import httpx", "import httpx"),
         row("httpx + msgspec", "httpx + msgspec"),

@@ -1,6 +1,6 @@
 """What a generator cannot know about the MyCirrus calibration log.
 
-``cirrus_client`` is what openapi-python-client wrote. This package adds the rules for ranges,
+``mycirrus_client`` is what openapi-python-client wrote. This package adds the rules for ranges,
 retries, typed errors and the instrument of each record.
 
     >>> from cirrus_ext import CirrusClient
@@ -12,7 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from cirrus_client.models import CalibrationLogItem
+    from mycirrus_client.models import CalibrationLogItem
 
     from .client import AsyncCirrusClient, CirrusClient
     from .errors import (
@@ -60,7 +60,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "cirrus_client.models": ["CalibrationLogItem"],
+    "mycirrus_client.models": ["CalibrationLogItem"],
     "cirrus_ext.client": ["AsyncCirrusClient", "CirrusClient"],
     "cirrus_ext.ranges": ["HistoryWindow", "plan_history"],
     "cirrus_ext.records": ["CalibrationRecord"],

@@ -12,22 +12,13 @@ from itertools import islice
 from typing import Any, Generic, NoReturn, Self, TypeVar, cast
 from urllib.parse import urlencode
 
-from cirrus_client import AuthenticatedClient
-from cirrus_client.api.system_health_data.get_calibrations_log import (
-    _get_kwargs,  # pyright: ignore[reportPrivateUsage] - the builder without the sending
-)
-from cirrus_client.models import CalibrationLogItem
+from mycirrus_client import AuthenticatedClient
+from mycirrus_client.api.system_health_data.get_calibrations_log import _get_kwargs
+from mycirrus_client.models import CalibrationLogItem
 
 from .call import Clock, Context
 from .errors import ConfigurationError, InvalidRequestError
-from .http import (
-    API_KEY_HEADER,
-    CONTEXT,
-    AsyncHTTPClient,
-    AsyncTransport,
-    HTTPClient,
-    Transport,
-)
+from .http import API_KEY_HEADER, CONTEXT, AsyncHTTPClient, AsyncTransport, HTTPClient, Transport
 from .ranges import HistoryWindow, check_instruments, plan_history, request_range, wire_time
 from .records import CalibrationRecord, items_of, records_of
 from .retry import RetryEvent, RetryPolicy, check_seconds

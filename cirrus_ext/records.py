@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 from operator import attrgetter
 from typing import Any, cast
 
-from cirrus_client.models import CalibrationLogItem
-from cirrus_client.types import UNSET
+from mycirrus_client.models import CalibrationLogItem
+from mycirrus_client.types import UNSET
 
 from .http import Response, mismatch
 from .ranges import HistoryWindow

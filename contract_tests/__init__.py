@@ -1,4 +1,4 @@
-"""The contract, as tests: the spec, a stand-in of the API, the checks, the live probe.
+"""The contract, as tests: the spec, the generated client, mocks, the stand-in, the live check.
 
-Nothing of this is in the wheel.
+Not here: tests in which the contract has no part; those are in ``tests/``.
 """

@@ -28,7 +28,6 @@ from typing import Any
 
 import httpx
 
-from cirrus_client.api.system_health_data import get_calibrations_log
 from cirrus_ext import (
     APIStatusError,
     AsyncCirrusClient,
@@ -41,8 +40,9 @@ from cirrus_ext import (
     RetryPolicy,
     plan_history,
 )
-
-from .contract import PATH, ROOT, SPEC_FILE, tolerant
+from mycirrus_client.api.system_health_data import get_calibrations_log
+from mycirrus_contract.model import PATH, SPEC_FILE, tolerant
+from tests.support.paths import ROOT
 
 PACKAGE, VERSION = "@stoplight/prism-cli", "5.14.2"  # 5.16 wants a newer Node
 FOLDER = ROOT / ".build" / "prism"

@@ -12,8 +12,8 @@ import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
-from cirrus_ext.cli.arguments import KEY, RANGE, parser
-from cirrus_ext.cli.exits import EXIT_CODES, exit_codes
+from mycirrus_cli.arguments import KEY, RANGE, parser
+from mycirrus_cli.exits import EXIT_CODES, exit_codes
 
 FILE = Path("docs", "cli.md")
 WIDTH = 80
@@ -73,7 +73,7 @@ def reference() -> str:
     command = parser()
     sections = [
         "# The `mycirrus` command",
-        "<!-- Written by `make docs` from cirrus_ext/cli/arguments.py: edit that. -->",
+        "<!-- Written by `make docs` from mycirrus_cli/arguments.py: edit that. -->",
         *section(command),
     ]
     for below in commands(command).choices.values():

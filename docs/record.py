@@ -20,9 +20,9 @@ from xml.sax.saxutils import escape
 import pexpect
 import pyte
 
-from contract_tests.messages import Reply, Request
-from contract_tests.standin.adapters import Standin, serve, stay_on_loopback
-from contract_tests.standin.rules import DEMO_KEY
+from mycirrus_contract.messages import Reply, Request
+from mycirrus_contract.standin.adapters import Standin, serve, stay_on_loopback
+from mycirrus_contract.standin.rules import DEMO_KEY
 
 FILE = Path(__file__).with_name("terminal.svg")
 TITLE = "mycirrus in a terminal"

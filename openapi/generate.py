@@ -1,4 +1,4 @@
-"""Write ``generated/cirrus_client`` from ``openapi/mycirrus.yaml``, or check that it is so written.
+"""Write the typed client from ``openapi/mycirrus.yaml``, or check that it is so written.
 
 Used by ``make generate`` and ``make check-generated``. The bytes shall depend on the spec, on
 ``generator.yaml`` and on the two exact pins in ``pyproject.toml`` alone. So the generator and its
@@ -20,7 +20,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 PINNED = ("openapi-python-client", "ruff")
-PACKAGE = "cirrus_client"
+PACKAGE = "mycirrus_client"
 PASSED_ON = ("HOME", "LANG", "SYSTEMROOT", "TEMP", "TMP", "TMPDIR")
 
 

@@ -19,7 +19,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from contract_tests.contract import QUESTIONS_FILE, SPEC_FILE, load_yaml, tolerant
+from mycirrus_contract.model import QUESTIONS_FILE, SPEC_FILE, load_yaml, tolerant
 
 from .comparison import Comparison, compare
 from .operation_tree import DocumentError, Object, RemoteReferenceError

@@ -7,7 +7,7 @@ from functools import partial
 from textwrap import shorten
 from typing import TypeAlias, TypeVar
 
-from contract_tests.contract import PATH
+from mycirrus_contract.model import PATH
 
 from .operation_tree import DOCUMENTED, DocumentError, Leaf, Node, Object, Tree, read_operations
 

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any, TypeAlias, TypeVar
 from urllib.parse import unquote
 
-from contract_tests.contract import PATH
+from mycirrus_contract.model import PATH
 
 DOCUMENTED = "documented"
 

@@ -1,0 +1,56 @@
+"""What every test stands on: no network, no key or server of the environment, a clock to turn."""
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+from contract_tests.mocks import guard as mocks
+from tests.support import browser
+from tests.support.clock import FakeClock
+from tests.support.offline import sitecustomize
+
+# The same examples in every run of `make test`; more of them, and fresh ones, on demand.
+settings.register_profile("usual", max_examples=1_000, derandomize=True, deadline=None)
+settings.register_profile("brief", max_examples=60, derandomize=True, deadline=None)
+settings.register_profile("thorough", max_examples=10_000, deadline=None, print_blob=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "usual"))
+
+# Child processes have the same guard.
+os.environ["PYTHONPATH"] = str(Path(sitecustomize.__file__).parent)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let the guard of the mocks see every test."""
+    config.pluginmanager.register(mocks)
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("MYCIRRUS_API_KEY", "MYCIRRUS_BASE_URL", "MYCIRRUS_INSTRUMENTS"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    """A clock that only moves when somebody waits."""
+    return FakeClock()
+
+
+@pytest.fixture(params=["sync", "async"])
+def colour(request: pytest.FixtureRequest) -> str:
+    """Which of the two clients a test is about: it is about both."""
+    return str(request.param)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The browser of this machine."""
+    found = browser.found()
+    if found is None:
+        pytest.skip(f"no browser here: none of {', '.join(browser.CHROMIUM)} is on the PATH")
+    return found

@@ -1,0 +1,1 @@
+"""Wrong behaviours of the stand-in, and which check notices which."""

@@ -1,0 +1,172 @@
+"""The checks are measured by mutants, and the measure itself is sound."""
+
+from collections import Counter
+
+import pytest
+
+from contract_tests.live.test_probe import WORLD
+from contract_tests.suite.checks import CHECKS, START, Asker
+from mycirrus_contract.live.acceptance import NAMES
+from mycirrus_contract.standin.adapters import Standin
+
+from .__main__ import PROBE_CHECKS, Caught, caught, complaints_of, main
+from .catalogue import MUTANTS, Mutant
+
+KINDS = {
+    *("shape", "status", "media type", "authentication", "parameters", "range", "window"),
+    *("completeness", "duplicates", "order", "repetition", "attribution", "time format"),
+    *("throttling", "methods", "speed"),
+}
+
+
+def test_there_are_at_least_fifty_of_all_kinds() -> None:
+    """Each with a name of its own; two or more of a kind."""
+    kinds = Counter(mutant.kind for mutant in MUTANTS)
+
+    assert len(MUTANTS) >= 50
+    assert len({mutant.name for mutant in MUTANTS}) == len(MUTANTS)
+    assert set(kinds) == KINDS
+    assert min(kinds.values()) >= 2
+
+
+def replies_of(mutant: Mutant | None) -> list[object]:
+    """What the stand-in answers to some thirty questions."""
+    standin = Standin(WORLD, behaviour=mutant)
+    ask = Asker(standin)
+    replies: list[object] = [ask(), ask(), ask(instruments=["QT000000"])]
+    for change in (
+        {"start": ["2024-03-01T00:00:00Z", "2024-06-01T00:00:00Z"]},
+        {"end": None},
+        {"start": "2024-03-01T00:00:00", "end": "2025-03-01T00:00:00"},
+        {"start": "2024-03-01T00:00:00+05:00"},
+        {"start": "2024-03-01T00:00:00.500Z"},
+        {"start": "yesterday", "end": "today"},
+        {"end": "2027-03-01T00:00:00Z"},
+        {"end": "2025-03-01T00:00:01Z"},
+        {"end": "2024-01-01T00:00:00Z"},
+        {"end": START},
+        {"start": "2024-04-04T15:00:00Z"},
+        {"end": "2024-12-01T12:00:00Z"},
+        {"start": "2022-06-07T11:00:00Z", "end": "2022-06-07T12:00:00Z"},
+        {"start": "2025-01-20T12:00:00Z", "end": "2025-05-31T12:42:00Z"},
+        {"instruments": ["QT123456"]},
+        {"instruments": ["QT234567"]},
+        {"key": None},
+        {"key": "wrong"},
+        {"key": "stand-in-key-without-scope"},
+        {"method": "POST"},
+        {"method": "OPTIONS"},
+    ):
+        replies += [ask(**change)]
+    return replies
+
+
+@pytest.fixture(scope="module")
+def honest() -> list[object]:
+    """What the stand-in answers by its rules."""
+    return replies_of(None)
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+def test_a_mutant_answers_something_else(mutant: Mutant, honest: list[object]) -> None:
+    """One that changes nothing could not be caught, and one that changes all proves nothing."""
+    replies = replies_of(mutant)
+
+    assert replies != honest
+    assert mutant.name == "429 from the first request on" or any(
+        reply == other for reply, other in zip(replies, honest, strict=True)
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "suite", "probe"),
+    [
+        ("naive times", "response_schema_conformance", "items-fit"),
+        ("long ranges are thinned", "leaves_nothing_out", "instruments-add-up"),
+        ("messages are cut", "keeps_to_the_instruments", None),
+    ],
+)
+def test_a_mutant_is_caught_by_the_checks_that_are_there_for_it(
+    name: str, suite: str, probe: str | None
+) -> None:
+    """A few of them here; ``make api-mutants`` tries all."""
+    result = caught(name)
+
+    assert suite in result.suite
+    assert (probe in result.probe) if probe else not result.probe
+
+
+def test_every_promise_and_every_open_question_of_the_probe_is_in_the_list() -> None:
+    """So that a new one is looked at: which mutant does it catch?"""
+    assert {check.name for check in PROBE_CHECKS} == NAMES
+    assert all(bool(check.kills) != bool(check.kept) for check in PROBE_CHECKS)
+
+
+def whole() -> list[Caught]:
+    """Results in which all is as it has to be."""
+    suite = [Caught(check.kills, frozenset({check.name}), frozenset()) for check in CHECKS]
+    probe = [
+        Caught(check.kills, frozenset({"fits_the_contract"}), frozenset({check.name}))
+        for check in PROBE_CHECKS
+    ]
+    padding = Caught("more", frozenset({"fits_the_contract"}), frozenset({"items-fit"}))
+    return [one for one in suite + probe if one.mutant] + [padding] * 200
+
+
+def test_results_in_which_all_is_caught_are_no_complaint() -> None:
+    """The cases below differ from these by one thing each."""
+    assert complaints_of(whole()) == []
+
+
+def test_a_mutant_that_the_suite_misses_is_a_complaint() -> None:
+    """Its floor is all of them."""
+    (complaint,) = complaints_of([*whole(), Caught("new", frozenset(), frozenset({"items-fit"}))])
+
+    assert complaint.startswith("the offline suite catches ")
+    assert complaint.endswith("its floor is 100%")
+
+
+def test_a_probe_under_its_floor_is_a_complaint() -> None:
+    """It is 85 of a hundred."""
+    missed = Caught("new", frozenset({"fits_the_contract"}), frozenset())
+    (complaint,) = complaints_of([*whole(), *[missed] * 100])
+
+    assert complaint.startswith("the live probe catches ")
+    assert complaint.endswith("its floor is 85%")
+
+
+def test_a_check_that_catches_nothing_or_not_what_it_is_there_for_is_a_complaint() -> None:
+    """Remove it, or say why it is there."""
+    without = [one for one in whole() if "sorts_by_time" not in one.suite]
+
+    assert complaints_of(without) == [
+        "sorts_by_time does not catch 'last two exchanged'",
+        "sorts_by_time catches nothing: remove it, or say why it is there",
+    ]
+
+
+def test_one_mutant_is_explained_in_words(capsys: pytest.CaptureFixture[str]) -> None:
+    """What is wrong, for the vendor's engineer."""
+    assert main(["--only", "first instrument only"]) == 0
+    words = capsys.readouterr().out
+
+    assert "adds_up_over_instruments: two instruments together: 0 items more and" in words
+    assert "probe, broken: Instruments together have what each has alone: " in words
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--only", "nobody"], "there is no mutant 'nobody'; there are list in an object,"),
+        (["--jobs", "0"], "--jobs must be 1 or more: 0"),
+    ],
+)
+def test_bad_usage_is_refused(
+    words: list[str], says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In words, with exit code 2."""
+    with pytest.raises(SystemExit) as caught_exit:
+        main(words)
+
+    assert caught_exit.value.code == 2
+    assert says in capsys.readouterr().err

@@ -1,0 +1,1 @@
+"""The generated client is what the spec generates, and sends what the page shows."""

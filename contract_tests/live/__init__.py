@@ -1,0 +1,1 @@
+"""The live check, tried on stand-ins that hold and that do not."""

@@ -1,0 +1,412 @@
+"""What is secret or personal leaves a run before anybody sees it, and its shape stays."""
+
+import json
+import re
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cirrus_ext.settings import Secret
+from contract_tests.api_mutants.catalogue import MUTANTS
+from mycirrus_contract.live.cassette import dumps
+from mycirrus_contract.live.checks import judge
+from mycirrus_contract.live.command import Target, judged, reports, write
+from mycirrus_contract.live.exchange import Exchange, Question
+from mycirrus_contract.live.probe import THOROUGH
+from mycirrus_contract.live.redaction import LeakError, Redactor
+from mycirrus_contract.messages import Reply, json_reply
+from mycirrus_contract.standin.adapters import Standin
+from mycirrus_contract.standin.fleet import Entry
+from mycirrus_contract.standin.rules import DEMO_KEY, Switches
+
+from .test_probe import END, SERIALS, START, WORLD, exchanges_of
+
+KEY = "canary-key-0123456789"
+USER, MESSAGE = "Quantum Demo", "Installed and working, says J. O'Brien <job@example.org>"
+ITEM = {"time": "2025-06-07T11:18:42.814Z", "user": USER, "message": MESSAGE}
+QUESTION = Question("whole range", ("QT123456",), START, END)
+
+
+def redacted(*exchanges: Exchange) -> list[Exchange]:
+    """All of a run without its secrets."""
+    redactor = Redactor(KEY, exchanges)
+    return [redactor.exchange(exchange) for exchange in exchanges]
+
+
+def body_of(body: Any, status: int = 200) -> Any:
+    """A body without its secrets."""
+    (exchange,) = redacted(Exchange(QUESTION, json_reply(status, body)))
+    assert exchange.reply is not None
+    return exchange.reply.json
+
+
+def shape(text: str) -> str:
+    """A for a capital, a for a small letter, 9 for a digit; the rest as it is."""
+    return re.sub(r"[A-Z]", "A", re.sub(r"[a-z]", "a", re.sub(r"[0-9]", "9", text)))
+
+
+def test_a_stand_in_has_the_shape_of_what_it_stands_for() -> None:
+    """Serial, user, message: letter for letter, digit for digit; the time stays."""
+    (exchange,) = redacted(Exchange(QUESTION, json_reply(200, [ITEM])))
+    assert exchange.reply is not None
+    (item,) = exchange.reply.json
+
+    assert item["time"] == ITEM["time"]
+    for name in ("user", "message"):
+        assert item[name] != ITEM[name]
+        assert shape(item[name]) == shape(ITEM[name])
+    (serial,) = exchange.question.instruments
+    assert shape(serial) == "AA999999"
+    assert serial != "QT123456"
+
+
+def test_the_same_text_has_the_same_stand_in_and_another_has_another() -> None:
+    """In all answers of a run, so that sums still add up; in another run it has another."""
+    one, other = (
+        Exchange(QUESTION, json_reply(200, [ITEM])),
+        Exchange(QUESTION, json_reply(200, [ITEM, ITEM | {"user": "Quantum Dem0"}])),
+    )
+    (first,), (second, third) = (
+        exchange.reply.json for exchange in redacted(one, other) if exchange.reply
+    )
+
+    assert first == second
+    assert third["message"] == second["message"]
+    assert third["user"] != second["user"]
+    assert redacted(one) != redacted(one)
+
+
+def test_short_texts_run_out_of_stand_ins_and_stay_different() -> None:
+    """There are 26 letters; the 27th user gets two."""
+    users = [chr(code) for code in range(ord("a"), ord("z") + 1)] + ["ä", "ö", "-", "+"]
+    items = body_of([ITEM | {"user": user} for user in users])
+    names = [item["user"] for item in items]
+
+    assert len(set(names)) == len(users)
+    assert not set(names) & set(users)
+
+
+WRONG_SHAPES: dict[str, tuple[Any, int]] = {
+    "wrapped": ({"items": [ITEM]}, 200),
+    "by serial": ({"QT123456": [ITEM]}, 200),
+    "by user": ({USER: [ITEM]}, 200),
+    "by a user like a field": ({"QuantumDemo": [ITEM | {"user": "QuantumDemo"}]}, 200),
+    "user is an object": ([ITEM | {"user": {"name": USER, "id": 471147114711}}], 200),
+    "user in the time": ([ITEM | {"time": USER}], 200),
+    "names its instrument": ([ITEM | {"instrument": "QT123456"}], 200),
+    "a list of texts": ([USER, MESSAGE], 200),
+    "a text": (MESSAGE, 200),
+    "key in the description": ({"error": "Bad", "description": f"{KEY} for QT123456"}, 400),
+    "key as the code": ({"error": KEY, "description": "No."}, 401),
+    "serial as the code": ({"error": "QT123456", "description": USER}, 403),
+    "a description of parts": ({"error": "Bad", "description": [USER, {"en": MESSAGE}]}, 401),
+    "a user as the code": ({"error": "QuantumDemo", "description": "No."}, 400),
+    "a serial in a field": ([ITEM | {"level_qt123456": 1, "xQT123456y": 2}], 200),
+    "a serial in another case": ({"items": {"qt123456": [ITEM]}}, 200),
+    "half an emoji": ([ITEM | {"message": f"{MESSAGE} \ud83d"}], 200),
+    "a name that is empty": ([ITEM | {"": USER}], 200),
+    "a time beside the error": ({"error": "Bad", "time": "2025-06-07T11:18:42Z"}, 400),
+    "extra parts": ({"error": "Bad", "user": USER, "trace": [MESSAGE]}, 400),
+}
+
+
+@pytest.mark.parametrize(("body", "status"), WRONG_SHAPES.values(), ids=list(WRONG_SHAPES))
+def test_nothing_is_left_wherever_a_server_puts_it(body: Any, status: int) -> None:
+    """Values, names of fields, codes, descriptions; and it is still as wrong as it was."""
+    exchange = Exchange(QUESTION, json_reply(status, body))
+    known = Exchange(QUESTION, json_reply(200, [ITEM | {"user": "QuantumDemo"}]))
+    redactor = Redactor(KEY, [exchange, known])
+    clean = redactor.exchange(exchange)
+    assert clean.reply is not None
+    text = clean.reply.body.decode()
+
+    for secret in (KEY, "qt123456", USER, MESSAGE, "QuantumDemo", "O'Brien", "471147114711"):
+        assert secret.lower() not in text.lower()
+    redactor.check(text)
+    redactor.check_bodies(text, [clean.reply.json])
+    assert [one.verdict for one in judge([clean])] == [one.verdict for one in judge([exchange])]
+
+
+def test_what_tells_the_contract_stays() -> None:
+    """Times, nulls, types, names of fields, documented texts and codes, numbers of digits."""
+    items = [{"time": "2025-06-07T11:18:42.8140000Z", "user": None, "level": 93.7, "ok": True}]
+    (item,) = body_of(items)
+
+    assert item["time"] == items[0]["time"]
+    assert (item["user"], item["ok"]) == (None, True)
+    assert isinstance(item["level"], float)
+    assert item["level"] != 93.7
+    refused = {
+        "error": "TokenExpired",
+        "description": "Your access token is invalid or has expired. Try refreshing the token.",
+    }
+    assert body_of(refused, 401) == refused
+
+
+def test_headers_and_bodies_that_are_no_json_keep_only_their_kind() -> None:
+    """A page or a header can hold anything."""
+    reply = Reply(
+        401,
+        {
+            "content-type": "text/html; charset=utf-8",
+            "set-cookie": f"session={KEY}",
+            "retry-after": f"in a minute, {USER}",
+            "location": "https://example.invalid/QT123456",
+        },
+        f"<p>{USER} {KEY}</p>".encode(),
+    )
+    odd = replace(reply, headers={"content-type": f"text/{KEY}"}, body=b"")
+    clean, other = redacted(Exchange(QUESTION, reply), Exchange(QUESTION, odd))
+
+    assert clean.reply == Reply(
+        401,
+        {"content-type": "text/html; charset=utf-8", "retry-after": "other"},
+        b"41 bytes that are not JSON",
+    )
+    assert other.reply == Reply(401, {"content-type": "application/x-other"}, b"")
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        ("application/json", "application/json"),
+        ("application/json; v=1.0", "application/json"),
+        ("application/json;odata.metadata=minimal", "application/json"),
+        ("application/json ;charset=UTF-8; v=1", "application/json; charset=UTF-8"),
+        ("Application/JSON;  Charset=utf-16", "application/json; charset=utf-16"),
+        ("application/json;", "application/json"),
+        ("text/html", "text/html"),
+        ("text/Quantum Demo", "application/x-other"),
+    ],
+)
+def test_a_media_type_keeps_its_kind_and_its_charset(sent: str, kept: str) -> None:
+    """Nothing else of it is looked at, and anything else could be a secret."""
+    (clean,) = redacted(Exchange(QUESTION, Reply(200, {"content-type": sent}, b"[]")))
+
+    assert clean.reply is not None
+    assert clean.reply.headers == {"content-type": kept}
+
+
+def test_different_numbers_stay_different_and_equal_ones_equal() -> None:
+    """Else an answer could look the same twice that is not, or have doubles that it has not."""
+    items = [ITEM | {"channel": number, "level": number / 2} for number in [*range(30), 3, 7]]
+    clean = body_of(items)
+
+    assert len({item["channel"] for item in clean}) == 30
+    assert len({item["level"] for item in clean}) == 30
+    assert clean[3] == clean[30]
+
+
+def test_names_of_fields_stay_unless_they_stand_for_somebody() -> None:
+    """level1 is a field, and the same in every run; a serial number is none."""
+    (item,) = body_of([{"time": ITEM["time"], "level1": 1, "QT123456": 2, "not a name": 3}])
+
+    assert list(item)[:2] == ["time", "level1"]
+    assert not {"QT123456", "not a name"} & set(item)
+
+
+def test_a_text_that_looks_like_a_time_stays_only_where_a_time_belongs() -> None:
+    """As a message it is one, and as a user too."""
+    (item,) = body_of([ITEM | {"message": "2025-06-07", "user": "2025-06-07T11:18:42Z"}])
+
+    assert item["time"] == ITEM["time"]
+    assert item["message"] != "2025-06-07"
+    assert item["user"] != "2025-06-07T11:18:42Z"
+
+
+def test_a_log_of_twenty_thousand_entries_is_redacted_in_no_time() -> None:
+    """Each text is looked at by itself: a long log is a matter of seconds, not of hours."""
+    items = [ITEM | {"message": f"Field check number {number}"} for number in range(20_000)]
+    clean = body_of(items)
+
+    assert len({item["message"] for item in clean}) == 20_000
+
+
+ANY = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3)
+    ),
+    max_leaves=12,
+)
+# Nobody's words, and of a form that can stand anywhere without being part of something else.
+SECRET = st.from_regex(r"\A[A-Z][a-z]{5,9} [0-9]{4}[qxz]\Z")
+
+
+@settings(max_examples=settings().max_examples // 4)
+@given(body=ANY, secrets=st.lists(SECRET, min_size=3, max_size=3, unique=True), data=st.data())
+def test_planted_secrets_are_nowhere(body: Any, secrets: list[str], data: st.DataObject) -> None:
+    """In whatever a server may answer, wherever in it they are; shape and verdicts stay."""
+    serial, user, message = secrets
+    planted = json.dumps(body)
+    for secret in secrets:
+        place = data.draw(st.sampled_from(["value", "name", "item"]))
+        inner = json.loads(planted)
+        planted = json.dumps(
+            {
+                "value": [inner, secret],
+                "name": {secret: inner},
+                "item": [inner, ITEM | {"user": secret}],
+            }[place]
+        )
+    question = replace(QUESTION, instruments=(serial,))
+    exchange = Exchange(
+        question, Reply(200, {"content-type": "application/json"}, planted.encode())
+    )
+    (clean,) = redacted(exchange)
+    shown = repr(clean) + repr(judge([clean]))
+
+    assert not [secret for secret in (*secrets, user, message, KEY) if secret in shown]
+    assert Counter(one.verdict for one in judge([clean])) == Counter(
+        one.verdict for one in judge([exchange])
+    )
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+def test_the_verdicts_are_those_of_what_came(mutant: Any) -> None:
+    """Whatever is wrong with an answer is as wrong without its secrets."""
+    exchanges = exchanges_of(
+        Standin(WORLD, behaviour=mutant, sleep=lambda seconds: None).transport()
+    )
+    redactor = Redactor(DEMO_KEY, exchanges)
+    clean = [redactor.exchange(exchange) for exchange in exchanges]
+
+    assert [(one.name, one.verdict) for one in judge(clean)] == [
+        (one.name, one.verdict) for one in judge(exchanges)
+    ]
+
+
+def test_a_whole_run_holds_no_serial_no_user_no_message_and_no_key() -> None:
+    """With everything that the probe can ask, and a server that names instruments."""
+    world = replace(WORLD, switches=Switches(names_instrument=True))
+    exchanges = exchanges_of(Standin(world).transport(), budget=THOROUGH)
+    redactor = Redactor(DEMO_KEY, exchanges)
+    clean = [redactor.exchange(exchange) for exchange in exchanges]
+    target = Target("http://127.0.0.1/v1", Secret(DEMO_KEY), SERIALS, START, END)
+    run = judged(target, clean, END)
+    text = dumps(run, {}) + repr(run)
+
+    private = {entry.user for entry in WORLD.entries} | {entry.message for entry in WORLD.entries}
+    assert not [word for word in {DEMO_KEY, *SERIALS, *private} if word in text]
+    assert DEMO_KEY not in repr(redactor)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"<td>{KEY}</td>",
+        "QT123456",
+        "Quantum Demo",
+        "says J. O&#x27;Brien &lt;job@example.org&gt;",
+        "says J. O'Brien &lt;job@example.org&gt;",
+        json.dumps({"key": KEY}),
+    ],
+)
+def test_a_text_in_which_something_is_left_is_not_let_go(text: str) -> None:
+    """In any of the forms that a format may give it; the error does not say what."""
+    redactor = Redactor(
+        KEY, [Exchange(QUESTION, json_reply(200, [ITEM | {"message": MESSAGE[23:]}]))]
+    )
+
+    with pytest.raises(LeakError) as caught:
+        redactor.check(f"before {text} after")
+    assert not [word for word in (KEY, "QT123456", USER) if word in str(caught.value)]
+    redactor.check("before after")
+
+
+def test_a_key_that_is_a_word_of_ours_stops_no_report() -> None:
+    """It is no key of the API's: the run says so by its 401s, and is to be read."""
+    exchanges = exchanges_of(Standin(WORLD).transport(), api_key="wrong")
+    redactor = Redactor("wrong", exchanges)
+    target = Target("http://127.0.0.1/v1", Secret("wrong"), SERIALS, START, END)
+    run = judged(target, [redactor.exchange(exchange) for exchange in exchanges], END)
+
+    assert "With a wrong key there is a 401" in reports(run, run, redactor)["report.md"]
+
+
+@pytest.mark.parametrize("left", [KEY, "QT123456", "ok", MESSAGE])
+def test_a_cassette_in_which_something_is_left_is_not_let_go(left: str) -> None:
+    """A body may be long, so that its texts are compared one by one; short ones count too."""
+    came = Exchange(QUESTION, json_reply(200, [ITEM | {"user": "ok"}]))
+    redactor = Redactor(KEY, [came])
+    body = [ITEM | {"user": "Xyzzy", "message": left}]
+
+    with pytest.raises(LeakError):
+        redactor.check_bodies(json.dumps(body), [body])
+    clean = redactor.exchange(came)
+    assert clean.reply is not None
+    redactor.check_bodies(clean.reply.body.decode(), [clean.reply.json])
+
+
+@pytest.mark.parametrize(
+    ("serial", "text"),
+    [
+        ("A B/Ä 12345", "instruments=A+B%2F%C3%84+12345&start"),
+        ("A B/Ä 12345", "instruments=A%20B%2F%C3%84%2012345&start"),
+        ("ABCDEFG", "of ABCDEFG."),
+        ("QT12", "(QT12)"),
+        ("O'Hare_7", "O&#x27;Hare_7"),
+    ],
+)
+def test_a_serial_number_is_found_in_every_spelling(serial: str, text: str) -> None:
+    """On the wire, in a page, as a word; but not as a part of another."""
+    question = replace(QUESTION, instruments=(serial,))
+    redactor = Redactor(KEY, [Exchange(question, json_reply(200, []))])
+
+    with pytest.raises(LeakError):
+        redactor.check(f"before {text} after")
+    redactor.check("XABCDEFGX QT1234 4711")
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        *("application", "exchanges", "10:00", "12 items", "+0.02", "content-type"),
+        *("application/json", "holds", "2026", "items", "1", "refused with 400"),
+        *("22 items, twice the same", "whole range, through the SDK"),
+    ],
+)
+def test_a_log_of_everyday_words_can_be_reported(word: str, tmp_path: Path) -> None:
+    """As a user, as a message: that the report has such a word too says nothing."""
+    entries = [
+        Entry(serial, f"2025-0{month}-11T08:00:00.125Z", word, f"{word}{'' if month % 2 else '!'}")
+        for serial in SERIALS
+        for month in range(1, 8)
+    ]
+    world = replace(WORLD, entries=tuple(entries))
+    exchanges = exchanges_of(Standin(world).transport())
+    redactor = Redactor(DEMO_KEY, exchanges)
+    target = Target("http://127.0.0.1/v1", Secret(DEMO_KEY), SERIALS, START, END)
+    run = judged(target, [redactor.exchange(exchange) for exchange in exchanges], END)
+
+    write(tmp_path, reports(run, run, redactor))
+    assert len(list(tmp_path.iterdir())) == 5
+
+
+@pytest.mark.parametrize("serial", ["200", "365", "2025", "12345"])
+def test_a_serial_number_may_be_a_number_that_the_report_has_too(serial: str) -> None:
+    """A status, a year: that it is there says nothing."""
+    entries = [replace(entry, instrument=serial) for entry in WORLD.entries if entry.time > "2025"]
+    world = replace(WORLD, entries=tuple(entries))
+    exchanges = exchanges_of(Standin(world).transport(), instruments=[serial])
+    redactor = Redactor(DEMO_KEY, exchanges)
+    target = Target("http://127.0.0.1/v1", Secret(DEMO_KEY), [serial], START, END)
+    run = judged(target, [redactor.exchange(exchange) for exchange in exchanges], END)
+
+    assert set(reports(run, run, redactor)) >= {"report.md", "cassette.json"}
+
+
+def test_a_word_that_the_report_has_of_its_own_is_no_leak() -> None:
+    """A user may be called as a heading is: it says nothing that it is there."""
+    exchange = Exchange(QUESTION, json_reply(200, [ITEM | {"user": "Calibration log"}]))
+    redactor = Redactor(KEY, [exchange])
+
+    redactor.check("Calibration log of an instrument", blank="Calibration log and so on")
+    redactor.check("ok", blank="")
+    with pytest.raises(LeakError):
+        redactor.check("Calibration log", blank="something else")

@@ -1,0 +1,1 @@
+"""The spec says what the vendor's page says, and marks whatever else it says."""

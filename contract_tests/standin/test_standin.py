@@ -1,0 +1,238 @@
+"""The stand-in does what the vendor's page documents, and what each switch says."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from itertools import pairwise
+from typing import Any
+from urllib.parse import urlencode
+
+import httpx
+import pytest
+
+from contract_tests.spec.page import PAGE
+from mycirrus_contract.messages import Reply, Request
+from mycirrus_contract.model import strict, tolerant
+from mycirrus_contract.standin.adapters import Standin, serve
+from mycirrus_contract.standin.faults import FAULTS, parse_script
+from mycirrus_contract.standin.fleet import PAGE_EXAMPLE, POSTINGS, Entry, fleet
+from mycirrus_contract.standin.rules import (
+    DEMO_KEY,
+    KEY_WITHOUT_SCOPE,
+    LOG_PATH,
+    Switches,
+    World,
+    answer,
+)
+from mycirrus_contract.times import instant
+
+FLEET = fleet(datetime(2026, 1, 1, tzinfo=UTC))
+WORLD = World(entries=FLEET)
+QUESTION: dict[str, Any] = {
+    "instruments": ["QT123456"],
+    "start": "2022-01-01T00:00:00Z",
+    "end": "2023-01-01T00:00:00Z",
+}
+
+
+def ask(
+    switches: Switches = Switches(),  # noqa: B008 - frozen
+    *,
+    key: str | None = DEMO_KEY,
+    world: World = WORLD,
+    **change: Any,
+) -> Reply:
+    """Ask the question with a change; None leaves a parameter out."""
+    parameters = {name: value for name, value in (QUESTION | change).items() if value is not None}
+    request = Request(
+        "GET",
+        LOG_PATH,
+        urlencode(parameters, doseq=True),
+        {} if key is None else {"x-api-key": key},
+    )
+    return answer(request, replace(world, switches=switches))
+
+
+def items(reply: Reply) -> Any:
+    """The parsed body of a 200."""
+    assert reply.status == 200
+    return httpx.Response(200, content=reply.body).json()
+
+
+def test_a_good_question_gets_the_instruments_log_of_the_range() -> None:
+    """In the shape of the page's example, which is among it."""
+    log = items(ask())
+
+    assert PAGE["responses"]["200"]["example"][0] in log
+    assert all("2022-01-01" <= item["time"] < "2023-01-01" for item in log)
+    assert not strict().body_problems(200, log)
+
+
+def test_several_instruments_are_asked_for_by_repeating_the_key() -> None:
+    """Their items come in one list, by time, without saying whose they are."""
+    one, other = items(ask()), items(ask(instruments=["QT234567"]))
+    both = items(ask(instruments=["QT123456", "QT234567"]))
+
+    assert both == sorted(one + other, key=lambda item: item["time"])
+
+
+@pytest.mark.parametrize(
+    ("key", "status"), [(None, 401), ("", 401), ("wrong", 401), (KEY_WITHOUT_SCOPE, 403)]
+)
+def test_a_key_that_will_not_do_is_refused_as_documented(key: str | None, status: int) -> None:
+    """Status and body to the letter."""
+    reply = ask(key=key)
+
+    assert reply.status == status
+    assert httpx.Response(status, content=reply.body).json() == tolerant().example(status)
+
+
+BAD = {
+    "no instruments": {"instruments": None},
+    "empty instruments": {"instruments": [""]},
+    "no start": {"start": None},
+    "no end": {"end": None},
+    "naive": {"start": "2022-01-01T00:00:00"},
+    "date": {"start": "2022-01-01"},
+    "no such day": {"start": "2022-02-30T00:00:00Z"},
+    "other offset": {"start": "2022-05-01T00:00:00+01:00"},
+    "two starts": {"start": ["2022-01-01T00:00:00Z", "2022-02-01T00:00:00Z"]},
+    "reversed": {"end": "2021-01-01T00:00:00Z"},
+    "empty": {"end": "2022-01-01T00:00:00Z"},
+    "over-long": {"end": "2023-01-01T00:00:00.001Z"},
+}
+
+
+@pytest.mark.parametrize("change", BAD.values(), ids=list(BAD))
+def test_a_bad_question_is_refused(change: dict[str, Any]) -> None:
+    """With the status that is assumed, and a body of the documented shape."""
+    reply = ask(**change)
+
+    assert reply.status == 400
+    body = httpx.Response(400, content=reply.body).json()
+    assert set(body) == {"error", "description"}
+
+
+AT_EDGES = World(
+    tuple(
+        Entry("QT1", time, "Site operator", time)
+        for time in ("2022-01-01T00:00:00Z", "2022-06-01T00:00:00.1234567Z", "2023-01-01T00:00:00Z")
+    )
+)
+
+
+def times(switches: Switches, **change: Any) -> list[str]:
+    """Which of three items are answered, one exactly at each end."""
+    log = items(ask(switches, world=AT_EDGES, **({"instruments": ["QT1"]} | change)))
+    return [item["time"][:7] for item in log]
+
+
+ALL = ["2022-01", "2022-06", "2023-01"]
+OFFSET = {"start": "2022-01-01T00:00:00+00:00"}
+
+
+@pytest.mark.parametrize(
+    ("switches", "change", "answered"),
+    [
+        (Switches(), {}, ALL),
+        (Switches(start_inclusive=False), {}, ALL[1:]),
+        (Switches(end_inclusive=False), {}, ALL[:2]),
+        (Switches(order="newest first"), {}, ALL[::-1]),
+        (Switches(naive="utc"), {"start": "2022-05-01T00:00:00"}, ALL[1:]),
+        (Switches(offsets="any"), {"start": "2022-05-01T00:00:00+05:00"}, ALL[1:]),
+        (Switches(), OFFSET, ALL),
+        (Switches(comma_arrays=True), {"instruments": ["QT0,QT1"]}, ALL),
+        (Switches(), {"instruments": ["QT0,QT1"]}, []),
+        (Switches(), {"instruments": ["QT0"]}, []),
+    ],
+)
+def test_a_switch_changes_what_is_answered(
+    switches: Switches, change: dict[str, Any], answered: list[str]
+) -> None:
+    """Each in its way, and no further."""
+    assert times(switches, **change) == answered
+
+
+LEAP = {"start": "2024-01-01T00:00:00Z", "end": "2025-01-01T00:00:00Z"}  # 366 days
+
+
+@pytest.mark.parametrize(
+    ("switches", "change", "status"),
+    [
+        (Switches(over_long_status=422), {"end": "2024-01-01T00:00:00Z"}, 422),
+        (Switches(reversed_status=422), {"end": "2021-01-01T00:00:00Z"}, 422),
+        (Switches(invalid_status=422), {"end": None}, 422),
+        (Switches(offsets="none"), OFFSET, 400),
+        (Switches(unknown_instrument="403"), {"instruments": ["QT0"]}, 403),
+        (Switches(unknown_instrument="404"), {"instruments": ["QT123456", "QT0"]}, 404),
+        (Switches(year="calendar"), LEAP, 200),
+        (Switches(year="366 days"), LEAP, 200),
+        (Switches(year="365 days"), LEAP, 400),
+        (Switches(year="366 days"), {"end": "2023-01-02T00:00:00Z"}, 200),
+        (Switches(year="366 days"), {"end": "2023-01-02T00:00:00.001Z"}, 400),
+        (Switches(year="365 days"), {"end": "2023-01-01T00:00:00.001Z"}, 400),
+        (Switches(year="calendar"), {"end": "2023-01-02T00:00:00Z"}, 400),
+    ],
+)
+def test_a_switch_changes_what_is_refused(
+    switches: Switches, change: dict[str, Any], status: int
+) -> None:
+    """And with which status."""
+    assert ask(switches, **change).status == status
+
+
+def test_items_can_name_their_instrument_and_have_any_number_of_digits() -> None:
+    """As the vendor's other pages show it."""
+    (first, *_) = items(ask(Switches(names_instrument=True, fraction_digits=7)))
+    (second, *_) = items(ask(Switches(fraction_digits=0)))
+
+    assert first["instrument"] == "QT123456"
+    assert len(first["time"]) == len("2022-06-07T11:18:42.8140000Z")
+    assert len(second["time"]) == len("2022-06-07T11:18:42Z")
+
+
+def test_other_paths_and_methods_are_not_there() -> None:
+    """There is one operation."""
+    post = answer(Request("POST", LOG_PATH, headers={"x-api-key": DEMO_KEY}), WORLD)
+
+    assert answer(Request("GET", "/v1/data/events"), WORLD).status == 404
+    assert (post.status, post.headers["allow"]) == (405, "GET")
+
+
+def test_the_fleet_looks_like_one_and_is_the_same_every_day() -> None:
+    """Several instruments and users, irregular dates over years, and the page's item."""
+    later = fleet(datetime(2027, 1, 1, tzinfo=UTC))
+    log = [instant(entry.time) for entry in FLEET if entry.instrument == "QT123456"]
+    gaps = {(other - one) // 86_400_000_000_000 for one, other in pairwise(log)}
+
+    assert PAGE_EXAMPLE in FLEET
+    assert {entry.instrument for entry in FLEET} == {posting.serial for posting in POSTINGS}
+    assert len({entry.user for entry in FLEET}) > 5
+    assert len(gaps) > 10
+    assert tuple(entry for entry in later if entry.time < "2026") == FLEET
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_fault_takes_the_place_of_one_answer(name: str) -> None:
+    """That of the request that it is named for."""
+    standin = Standin(WORLD, script=parse_script([f"{name}@2"]))
+    with httpx.Client(
+        transport=standin.transport(), headers={"X-Api-Key": DEMO_KEY}, follow_redirects=False
+    ) as client:
+        replies = [client.get(f"http://127.0.0.1{LOG_PATH}", params=QUESTION) for _ in range(3)]
+
+    assert replies[0].content == replies[2].content
+    assert replies[1].content == FAULTS[name]().body
+
+
+def test_on_a_socket_it_answers_what_it_answers_in_process() -> None:
+    """Status, headers and body, for a good question and a refused one."""
+    with serve(Standin(WORLD)) as base_url, httpx.Client(base_url=base_url) as client:
+        for key, status in ((DEMO_KEY, 200), ("wrong", 401)):
+            reply = client.get(
+                "/data/calibrations/log", params=QUESTION, headers={"X-Api-Key": key}
+            )
+            assert reply.status_code == status
+            assert reply.content == ask(key=key).body
+            assert reply.headers["content-type"] == "application/json"
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(base_url)

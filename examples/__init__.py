@@ -1,0 +1,4 @@
+"""Programs that people copy; each is run by a test.
+
+Not here: anything that another module imports.
+"""

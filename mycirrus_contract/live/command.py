@@ -1,0 +1,308 @@
+"""``make contract-live`` and ``make contract``: ask the API, and say which promises it keeps.
+
+    python -m mycirrus_contract --base-url URL --instruments A,B
+
+The key comes from ``MYCIRRUS_API_KEY`` and from nowhere else, so that no process list shows it.
+"""
+
+import argparse
+import os
+import sys
+import traceback
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from rich.console import Console
+
+from cirrus_ext import CirrusError, ConfigurationError, __version__
+from cirrus_ext.ranges import LONGEST_WINDOW, as_utc, check_instruments, floor_ms, wire_time
+from cirrus_ext.retry import check_seconds
+from cirrus_ext.settings import API_KEY_VARIABLE, Secret, find_api_key, find_base_url
+from mycirrus_contract.model import QUESTIONS_FILE
+from mycirrus_contract.standin.adapters import Standin, serve, stay_on_loopback
+from mycirrus_contract.standin.rules import DEMO_KEY
+
+from .acceptance import Acceptance, apply, load
+from .cassette import dumps
+from .checks import Evidence, judge
+from .exchange import Exchange
+from .probe import BUDGET, THOROUGH, Probe
+from .questions import contradictions, open_questions, patch
+from .redaction import LeakError, Redactor
+from .report import REPORTS, print_run
+from .run import Run
+
+INSTRUMENTS_VARIABLE = "MYCIRRUS_INSTRUMENTS"
+BAD_USAGE, UNDECIDED = 2, 3
+# So that a range of more than a year fits before it.
+EARLIEST_END = datetime(1900, 1, 1, tzinfo=UTC)
+EXIT_CODES = """\
+exit codes:
+  0  every promise that was asked about holds
+  1  a promise is broken, or drifts from what we assume, or an acceptance has expired
+  2  bad usage
+  3  undecided: unreachable, unauthorised, throttled, or nothing to look at
+(make turns each of 1, 2 and 3 into 2; for the number call this program.)"""
+
+
+@dataclass(frozen=True)
+class Target:
+    """Whom to ask about what."""
+
+    base_url: str
+    api_key: Secret
+    instruments: list[str]
+    start: datetime
+    end: datetime
+    interval: float = 1.0
+    budget: int = BUDGET
+    report_dir: Path | None = None
+    accepted: tuple[Acceptance, ...] = ()
+    shows_questions: bool = True
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    command = argparse.ArgumentParser(
+        prog="python -m mycirrus_contract",
+        description="Ask the MyCirrus API a few questions and say which promises it keeps. The key "
+        "is taken from MYCIRRUS_API_KEY.",
+        epilog=EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    command.add_argument("--base-url", metavar="URL", help="default: MYCIRRUS_BASE_URL, or the API")
+    command.add_argument(
+        "--instruments", metavar="A,B", help="serial numbers; default: MYCIRRUS_INSTRUMENTS"
+    )
+    command.add_argument("--start", metavar="TIME", help="default: 365 days before the end")
+    command.add_argument("--end", metavar="TIME", help="default: now")
+    command.add_argument(
+        "--interval", type=float, default=1.0, metavar="SECONDS", help="between requests; default 1"
+    )
+    command.add_argument(
+        "--budget",
+        type=int,
+        default=BUDGET,
+        metavar="N",
+        help=f"the most requests, besides one or two through the SDK; default {BUDGET}; with "
+        f"{THOROUGH} it asks all that can be asked",
+    )
+    command.add_argument(
+        "--report-dir",
+        type=Path,
+        metavar="DIR",
+        help="write report.md, report.html, junit.xml, cassette.json and questions.patch here",
+    )
+    command.add_argument(
+        "--accept", type=Path, metavar="FILE", help="drift that was looked at, with an expiry"
+    )
+    command.add_argument(
+        "--standin", action="store_true", help="ask the stand-in, which is started for it"
+    )
+    return command
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Ask and judge.
+
+    Returns:
+        The exit code, see `EXIT_CODES`.
+    """
+    command = parser()
+    options = command.parse_args(arguments)
+    console = Console()
+    try:
+        if not options.standin:
+            return run(console, _target(options, _key(), find_base_url(options.base_url)))
+        options.instruments = options.instruments or "QT123456,QT234567"
+        options.interval = 0.0
+        stay_on_loopback()
+        with serve(Standin()) as base_url:
+            return run(console, _target(options, Secret(DEMO_KEY), base_url))
+    except CirrusError as error:
+        print(f"contract: {error}", file=sys.stderr)
+        return BAD_USAGE
+    except KeyboardInterrupt:
+        print("contract: stopped", file=sys.stderr)
+        return 130
+    except LeakError as error:
+        print(f"contract: {error}", file=sys.stderr)
+        return UNDECIDED
+    except Exception as error:  # noqa: BLE001 - 1 would say that the vendor broke a promise
+        traceback.print_tb(error.__traceback__)  # without its message, which may quote an answer
+        text = f"contract: undecided, because the check itself failed: {type(error).__name__}"
+        print(text, file=sys.stderr)
+        return UNDECIDED
+
+
+def _key() -> Secret:
+    """The key of the environment.
+
+    Raises:
+        ConfigurationError: There is none, or it cannot be one.
+    """
+    if not os.environ.get(API_KEY_VARIABLE):
+        raise ConfigurationError(
+            f"set {API_KEY_VARIABLE} to a key with the scope data.system:read, "
+            f"and {INSTRUMENTS_VARIABLE} to serial numbers with commas between"
+        )
+    return find_api_key()
+
+
+def _target(options: argparse.Namespace, api_key: Secret, base_url: str) -> Target:
+    """Check what was given.
+
+    Raises:
+        CirrusError: It cannot be meant.
+    """
+    given = options.instruments or os.environ.get(INSTRUMENTS_VARIABLE, "")
+    if not given:
+        raise ConfigurationError(
+            f"serial numbers are missing: pass --instruments A,B, or set {INSTRUMENTS_VARIABLE}"
+        )
+    end = floor_ms(as_utc("--end", options.end or datetime.now(UTC)))
+    start = floor_ms(as_utc("--start", options.start or end - LONGEST_WINDOW))
+    if not timedelta() < end - start <= LONGEST_WINDOW:
+        raise ConfigurationError(
+            f"--start must be before --end, by at most {LONGEST_WINDOW.days} days: "
+            f"{wire_time(start)} to {wire_time(end)}"
+        )
+    if end < EARLIEST_END:
+        raise ConfigurationError(f"--end must be in 1900 or later: {wire_time(end)}")
+    check_seconds("--interval", options.interval)
+    if options.budget < 1:
+        raise ConfigurationError(f"--budget must be 1 or more: {options.budget}")
+    return Target(
+        base_url=base_url,
+        api_key=api_key,
+        instruments=check_instruments([serial.strip() for serial in given.split(",")]),
+        start=start,
+        end=end,
+        interval=options.interval,
+        budget=options.budget,
+        report_dir=options.report_dir,
+        accepted=_accepted(options.accept),
+    )
+
+
+def _accepted(path: Path | None) -> tuple[Acceptance, ...]:
+    return tuple(load(path, datetime.now(UTC).date())) if path else ()
+
+
+def run(console: Console, target: Target) -> int:
+    """Ask, judge, print, and write the reports.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        LeakError: Something secret is left in a report; none was written.
+        ConfigurationError: The reports cannot be written there.
+    """
+    count = len(target.instruments)
+    console.print(
+        f"Asking {target.base_url} about {count} instrument{'s' if count > 1 else ''}, "
+        f"{wire_time(target.start)} to {wire_time(target.end)}:",
+        highlight=False,
+        markup=False,
+    )
+    began = datetime.now(UTC).replace(microsecond=0)
+    probe = Probe(
+        target.base_url,
+        target.api_key.reveal(),
+        interval=target.interval,
+        budget=target.budget,
+    )
+    asked = probe.ask(target.instruments, target.start, target.end)
+    redactor = Redactor(target.api_key.reveal(), asked)
+    # From here on nobody sees what has to stay secret.
+    result = judged(target, [redactor.exchange(exchange) for exchange in asked], began)
+    shown = replace(result, findings=tuple(apply(result.findings, target.accepted, began.date())))
+    texts = reports(shown, result, redactor)
+    print_run(console, shown, questions=target.shows_questions)
+    where = "--report-dir DIR writes it"
+    if target.report_dir is not None:
+        write(target.report_dir, texts)
+        where = str(target.report_dir / "questions.patch")
+        console.print(
+            f"Reports: {target.report_dir}", soft_wrap=True, highlight=False, markup=False
+        )
+    if shown.answered and target.shows_questions:
+        text = f"What was observed, as a patch for openapi/questions.yaml: {where}"
+        console.print(text, soft_wrap=True, highlight=False, markup=False)
+    return shown.exit_code
+
+
+def judged(target: Target, exchanges: list[Exchange], began: datetime) -> Run:
+    """What redacted exchanges say."""
+    questions = open_questions(Evidence(exchanges))
+    return Run(
+        base_url=target.base_url,
+        instruments=exchanges[0].question.instruments,
+        start=target.start,
+        end=target.end,
+        began=began,
+        version=__version__,
+        budget=target.budget,
+        exchanges=tuple(exchanges),
+        findings=(*judge(exchanges), *contradictions(questions)),
+        questions=tuple(questions),
+    )
+
+
+def reports(shown: Run, result: Run, redactor: Redactor) -> dict[str, str]:
+    """All that can be written, by the names of the files, after a last look for what is secret.
+
+    Args:
+        shown: With what is accepted.
+        result: Without.
+        redactor: Looks for what it has replaced.
+
+    Raises:
+        LeakError: Something is left.
+    """
+    verdicts = {finding.name: str(finding.verdict) for finding in result.findings}
+    texts = {name: render(shown) for name, render in REPORTS.items()}
+    texts["questions.patch"] = patch(shown.questions, shown.began.date(), shown.base_url)
+    blank = "".join(render(_nothing_of(shown)) for render in REPORTS.values())
+    blank += QUESTIONS_FILE.read_text(encoding="utf-8")
+    said = " ".join(f"{one.judgement.because} {one.judgement.advice}" for one in shown.findings)
+    said += " ".join(one.question.name for one in shown.exchanges)
+    for text in texts.values():
+        redactor.check(text, blank, said)
+    cassette = dumps(result, verdicts)
+    bodies = [one.reply.json for one in result.exchanges if one.reply is not None]
+    redactor.check_bodies(cassette, bodies)
+    return texts | {"cassette.json": cassette}
+
+
+def write(folder: Path, texts: dict[str, str]) -> None:
+    """Write all reports, each of them whole.
+
+    Raises:
+        ConfigurationError: They cannot be written there.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in texts.items():
+            beside = folder / f".{name}.part"
+            beside.write_text(text, encoding="utf-8")
+            beside.replace(folder / name)
+    except OSError as error:
+        raise ConfigurationError(f"--report-dir {folder}: {error.strerror}") from error
+
+
+def _nothing_of(run: Run) -> Run:
+    """The same with nothing of an answer in it."""
+    return replace(
+        run,
+        exchanges=(),
+        findings=tuple(judge([])),
+        questions=tuple(open_questions(Evidence([]))),
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,167 @@
+"""What is wrong with one answer of the stand-in, in words: whoever asked, and whatever was asked.
+
+Each oracle is a pure function of a request, its reply and the truth: the world that the stand-in
+was given. It reads the log and the keys in it, and uses none of the stand-in's rules. What no
+single answer can show is in ``suite.py``.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
+
+from .conformity import reply_problems, request_problems
+from .messages import Reply, Request
+from .model import PATH, strict
+from .standin.rules import World
+from .times import instant
+
+SLOWEST = 10.0  # seconds
+
+
+Oracle = Callable[[Request, Reply, World], str | None]
+
+
+def fits_the_contract(request: Request, reply: Reply, truth: World) -> str | None:
+    """A reply has a status, headers and a body of the strict reading."""
+    del truth
+    if not _is_ours(request):
+        return None
+    problems = reply_problems(reply, strict())
+    return "; ".join(str(problem) for problem in problems[:3]) or None
+
+
+def asks_for_a_key(request: Request, reply: Reply, truth: World) -> str | None:
+    """Without a good key there is the page's 401, and without its scope the page's 403."""
+    key = request.headers.get("x-api-key")
+    if not _is_ours(request) or key in truth.keys:
+        return None
+    expected = 403 if key in truth.keys_without_scope else 401
+    given = "a key that may not see it" if expected == 403 else "a bad key" if key else "no key"
+    if reply.status != expected:
+        return f"{given} gets {reply.status}, not {expected}"
+    documented = reply.json == strict().example(expected)
+    return None if documented else f"the body of the {expected} is not the page's"
+
+
+def takes_what_is_allowed(request: Request, reply: Reply, truth: World) -> str | None:
+    """A request that the contract allows is answered with 200; one too many, with 429."""
+    if not _is_good(request, truth) or reply.status in {200, 429}:
+        return None
+    return f"a request that the contract allows gets {reply.status}"
+
+
+def refuses_what_is_not(request: Request, reply: Reply, truth: World) -> str | None:
+    """A request against the contract is refused with 400; only +00:00 is taken for Z."""
+    if not _is_ours(request) or request.headers.get("x-api-key") not in truth.keys:
+        return None
+    problems = request_problems(_with_z(request), strict())
+    problems = [problem for problem in problems if "unknown parameter" not in problem.text]
+    if not problems or reply.status == 400:
+        return None
+    return f"a request in which {problems[0]} gets {reply.status}, not 400"
+
+
+def keeps_to_the_window(request: Request, reply: Reply, truth: World) -> str | None:
+    """Every item lies inside the range asked for."""
+    if not _is_answered(request, reply, truth):
+        return None
+    start, end = (instant(request.parameters[name][0]) for name in ("start", "end"))
+    times = [_instant(item) for item in reply.objects()]
+    outside = [time for time in times if time is not None and not start <= time <= end]
+    return f"{len(outside)} of {len(times)} items are outside the range" if outside else None
+
+
+def sorts_by_time(request: Request, reply: Reply, truth: World) -> str | None:
+    """Items come by time, over all instruments."""
+    if not _is_answered(request, reply, truth):
+        return None
+    times = [time for time in map(_instant, reply.objects()) if time is not None]
+    late = sum(one > other for one, other in pairwise(times))
+    return f"{late} of {len(times)} items come before an earlier one" if late else None
+
+
+def names_nothing_twice(request: Request, reply: Reply, truth: World) -> str | None:
+    """No two items of an answer are equal: the log that the stand-in was given has no such."""
+    if not _is_answered(request, reply, truth):
+        return None
+    doubled = sum(count - 1 for count in Counter(map(_key, reply.objects())).values())
+    return f"{doubled} items are there more than once" if doubled else None
+
+
+def keeps_to_the_instruments(request: Request, reply: Reply, truth: World) -> str | None:
+    """Every item is in the log of an instrument that was asked for, word for word."""
+    if not _is_answered(request, reply, truth):
+        return None
+    wanted = set(request.parameters["instruments"])
+    known = {
+        (entry.time, entry.user, entry.message)
+        for entry in truth.entries
+        if entry.instrument in wanted
+    }
+    strange = sum(_key(item) not in known for item in reply.objects())
+    return f"{strange} items are in no log of the instruments asked for" if strange else None
+
+
+def leaves_nothing_out(request: Request, reply: Reply, truth: World) -> str | None:
+    """Every entry of the instruments in the range is there."""
+    if not _is_answered(request, reply, truth):
+        return None
+    log = _log_of(request, truth)
+    missing = set(log) - {_key(item) for item in reply.objects()}
+    return f"{len(missing)} of {len(log)} items are missing" if missing else None
+
+
+ORACLES: tuple[Oracle, ...] = (
+    fits_the_contract,
+    asks_for_a_key,
+    takes_what_is_allowed,
+    refuses_what_is_not,
+    keeps_to_the_window,
+    sorts_by_time,
+    names_nothing_twice,
+    keeps_to_the_instruments,
+    leaves_nothing_out,
+)
+
+
+def _log_of(request: Request, truth: World) -> list[tuple[str, str, str]]:
+    """The items that answer a good request, both ends included, by time."""
+    start, end = (instant(request.parameters[name][0]) for name in ("start", "end"))
+    wanted = set(request.parameters["instruments"])
+    return [
+        (entry.time, entry.user, entry.message)
+        for entry in sorted(truth.entries, key=lambda entry: instant(entry.time))
+        if entry.instrument in wanted and start <= instant(entry.time) <= end
+    ]
+
+
+def _is_ours(request: Request) -> bool:
+    return request.method == "GET" and request.path.endswith(PATH)
+
+
+def _is_good(request: Request, truth: World) -> bool:
+    if not _is_ours(request) or request.headers.get("x-api-key") not in truth.keys:
+        return False
+    return not request_problems(request, strict())
+
+
+def _is_answered(request: Request, reply: Reply, truth: World) -> bool:
+    return reply.status == 200 and _is_good(request, truth)
+
+
+def _with_z(request: Request) -> Request:
+    """The same with Z for +00:00, which is assumed to be taken (question ``offsets``)."""
+    query = request.query.replace("%2B00%3A00", "Z").replace("%2B00:00", "Z")
+    return Request(request.method, request.path, query, request.headers)
+
+
+def _instant(item: dict[str, Any]) -> int | None:
+    try:
+        return instant(item["time"])
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def _key(item: dict[str, Any]) -> tuple[str, str, str]:
+    return str(item.get("time")), str(item.get("user")), str(item.get("message"))

@@ -1,0 +1,184 @@
+"""The stand-in on the air: for httpx in process, for ASGI, and on a loopback socket."""
+
+import os
+import socket
+import threading
+import time
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import httpx
+import uvicorn
+
+from mycirrus_contract.messages import Reply, Request
+
+from .faults import FAULTS
+from .fleet import fleet
+from .rules import BASE_PATH, LOG_PATH, World, answer
+
+LOOPBACK = "127.0.0.1"
+
+
+def stay_on_loopback() -> None:
+    """Go around the proxies of the environment, for a program that talks to the stand-in alone."""
+    os.environ["NO_PROXY"] = os.environ["no_proxy"] = "*"
+
+
+def demo_world() -> World:
+    """The fleet up to now, with all switches as assumed."""
+    return World(entries=fleet())
+
+
+class Behaviour(Protocol):
+    """What takes the place of the stand-in's rules."""
+
+    def answer(self, request: Request, world: World, earlier: tuple[Reply, ...]) -> Reply:
+        """Answer a request.
+
+        Args:
+            request: What was asked.
+            world: What the answer depends on.
+            earlier: What was answered before, the oldest first.
+        """
+
+
+class Limit:
+    """Takes so many requests a second, and as many at once after a silence of a second.
+
+    Attributes:
+        rate: Requests a second.
+        refused: How many it did not take.
+    """
+
+    def __init__(self, rate: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self.rate = rate
+        self.refused = 0
+        self._clock = clock
+        self._tokens = rate
+        self._seen = clock()
+
+    def takes(self) -> bool:
+        """Whether it takes one more now."""
+        now = self._clock()
+        self._tokens = min(self.rate, self._tokens + (now - self._seen) * self.rate)
+        self._seen = now
+        if self._tokens < 1:
+            self.refused += 1
+            return False
+        self._tokens -= 1
+        return True
+
+
+@dataclass
+class Standin:
+    """The stand-in with a memory: it counts requests, and has the faults that are due.
+
+    Attributes:
+        world: What the answers depend on.
+        script: Faults by the number of the request for the log that they take; the first is 1.
+        limit: How many requests it takes; what it does not take gets a 429 with
+            ``Retry-After: 1``. None takes all.
+        behaviour: Takes the place of the rules; None leaves them.
+        sleep: Waits so many seconds, for a behaviour that is slow.
+        requests: What has arrived for the log.
+    """
+
+    world: World = field(default_factory=demo_world)
+    script: dict[int, str] = field(default_factory=dict)
+    limit: Limit | None = None
+    behaviour: Behaviour | None = None
+    sleep: Callable[[float], object] = time.sleep
+    requests: list[Request] = field(default_factory=list)
+    _replies: list[Reply] = field(default_factory=list, repr=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def handle(self, request: Request) -> Reply:
+        """Answer a request, or put the fault in the place of the answer."""
+        if request.path != LOG_PATH:
+            return answer(request, self.world)
+        with self._lock:
+            self.requests.append(request)
+            fault = self.script.get(len(self.requests))
+            if fault is None and self.limit is not None and not self.limit.takes():
+                fault = "429-wait-1"
+        return FAULTS[fault]() if fault else self._answer(request)
+
+    def _answer(self, request: Request) -> Reply:
+        if self.behaviour is None:
+            return answer(request, self.world)
+        reply = self.behaviour.answer(request, self.world, tuple(self._replies))
+        self._replies.append(reply)
+        if reply.seconds:
+            self.sleep(reply.seconds)
+        return reply
+
+    def transport(self) -> httpx.MockTransport:
+        """Itself as a transport of httpx, sync and async."""
+        return httpx.MockTransport(self._handle_httpx)
+
+    def _handle_httpx(self, request: httpx.Request) -> httpx.Response:
+        reply = self.handle(Request.of(request))
+        return httpx.Response(reply.status, headers=reply.headers, content=reply.body)
+
+    async def __call__(
+        self,
+        scope: MutableMapping[str, Any],
+        receive: Callable[[], Awaitable[MutableMapping[str, Any]]],
+        send: Callable[[MutableMapping[str, Any]], Awaitable[None]],
+    ) -> None:
+        """Itself as an ASGI application."""
+        del receive  # no request for the log has a body
+        if scope["type"] != "http":
+            raise NotImplementedError(scope["type"])
+        reply = self.handle(
+            Request(
+                method=scope["method"],
+                path=scope["path"],
+                query=scope["query_string"].decode("latin-1"),
+                headers={
+                    name.decode("latin-1").lower(): value.decode("latin-1")
+                    for name, value in scope["headers"]
+                },
+            )
+        )
+        headers = {"content-length": str(len(reply.body)), **reply.headers}
+        raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+        await send({"type": "http.response.start", "status": reply.status, "headers": raw})
+        await send({"type": "http.response.body", "body": reply.body})
+
+
+@contextmanager
+def serve(standin: Standin, port: int = 0) -> Iterator[str]:
+    """Serve on a loopback socket in a thread, and stop when the block ends.
+
+    Args:
+        standin: What to serve.
+        port: 0 takes any free one.
+
+    Yields:
+        The base URL.
+    """
+    listener = socket.create_server((LOOPBACK, port))
+    server = uvicorn.Server(
+        uvicorn.Config(
+            standin,
+            lifespan="off",
+            ws="none",
+            http="h11",
+            log_config=None,
+            access_log=False,
+            timeout_graceful_shutdown=1,
+        )
+    )
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="stand-in")
+    thread.start()
+    try:
+        while not server.started and thread.is_alive():
+            time.sleep(0.005)
+        yield f"http://{LOOPBACK}:{listener.getsockname()[1]}{BASE_PATH}"
+    finally:
+        server.should_exit = True
+        thread.join()
+        listener.close()

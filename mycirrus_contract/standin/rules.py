@@ -1,0 +1,202 @@
+"""What the stand-in answers: a pure function from a request to a reply.
+
+The vendor's page decides where it says something. Where it is silent, a field of `Switches`
+does, and its default is what ``openapi/questions.yaml`` assumes.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from mycirrus_contract.messages import Reply, Request, json_reply
+from mycirrus_contract.model import PATH, RangeRule, tolerant
+from mycirrus_contract.times import TIME, instant, moment_of
+
+from .fleet import Entry
+
+BASE_PATH = "/v1"
+LOG_PATH = BASE_PATH + PATH
+API_KEY_HEADER = "x-api-key"
+
+DEMO_KEY = "stand-in-demo-key"
+KEY_WITHOUT_SCOPE = "stand-in-key-without-scope"
+
+
+@dataclass(frozen=True)
+class Switches:
+    """What the vendor's page leaves open. Each field is a question of ``questions.yaml``.
+
+    Attributes:
+        start_inclusive: An item exactly at ``start`` is in the answer.
+        end_inclusive: An item exactly at ``end`` is in the answer.
+        year: How long "1 year" is.
+        over_long_status: The status for a longer range.
+        reversed_status: The status for a range whose start is not before its end.
+        invalid_status: The status for a parameter that is missing or cannot be read.
+        naive: What a time without an offset is.
+        offsets: Which offsets are taken besides ``Z``.
+        comma_arrays: ``instruments=A,B`` names two instruments, not one with a comma.
+        unknown_instrument: What a serial number that does not exist leads to.
+        order: How the items are sorted.
+        names_instrument: Items say which instrument they belong to.
+        fraction_digits: How many digits a time has behind the second; None as it was written.
+    """
+
+    start_inclusive: bool = True
+    end_inclusive: bool = True
+    year: Literal["calendar", "365 days", "366 days"] = "calendar"
+    over_long_status: int = 400
+    reversed_status: int = 400
+    invalid_status: int = 400
+    naive: Literal["refused", "utc"] = "refused"
+    offsets: Literal["none", "utc", "any"] = "utc"
+    comma_arrays: bool = False
+    unknown_instrument: Literal["skipped", "403", "404"] = "skipped"
+    order: Literal["time", "newest first", "by instrument"] = "time"
+    names_instrument: bool = False
+    fraction_digits: int | None = None
+
+
+@dataclass(frozen=True)
+class World:
+    """All that an answer depends on besides the request."""
+
+    entries: tuple[Entry, ...]
+    switches: Switches = Switches()
+    keys: frozenset[str] = frozenset({DEMO_KEY})
+    keys_without_scope: frozenset[str] = frozenset({KEY_WITHOUT_SCOPE})
+
+
+class Refusal(Exception):  # noqa: N818 - no error: it is an answer
+    """The request is not answered with items."""
+
+    def __init__(self, status: int, code: str, description: str) -> None:
+        super().__init__(description)
+        self.status = status
+        self.body = {"error": code, "description": description}
+
+
+def documented(status: int) -> Reply:
+    """The reply that the vendor's page shows for an error status."""
+    return json_reply(status, tolerant().example(status))
+
+
+def answer(request: Request, world: World) -> Reply:
+    """Answer a request as the API would, as far as that is known."""
+    if request.path != LOG_PATH:
+        return _refused(Refusal(404, "NotFound", "There is nothing at this address."))
+    if request.method != "GET":
+        wrong = Refusal(405, "MethodNotAllowed", "Only GET is possible here.")
+        return _refused(wrong).with_headers(allow="GET")
+    key = request.headers.get(API_KEY_HEADER)
+    if key in world.keys_without_scope:
+        return documented(403)
+    if key not in world.keys:
+        return documented(401)
+    try:
+        items = _items(request.parameters, world)
+    except Refusal as refusal:
+        return documented(403) if refusal.status == 403 else _refused(refusal)
+    return json_reply(200, items)
+
+
+def _refused(refusal: Refusal) -> Reply:
+    return json_reply(refusal.status, refusal.body)
+
+
+def _items(parameters: dict[str, list[str]], world: World) -> list[dict[str, Any]]:
+    switches, rule = world.switches, tolerant().range_rule
+    wanted = _instruments(parameters, world)
+    start, end = (_time(parameters, name, switches) for name in (rule.start, rule.end))
+    _check_range(start, end, rule, switches)
+    chosen = [
+        entry
+        for entry in world.entries
+        if entry.instrument in wanted and _inside(instant(entry.time), start, end, switches)
+    ]
+    return [_item(entry, switches) for entry in _ordered(chosen, switches)]
+
+
+def _instruments(parameters: dict[str, list[str]], world: World) -> set[str]:
+    serials = parameters.get("instruments", [])
+    if world.switches.comma_arrays:
+        serials = [serial for joined in serials for serial in joined.split(",")]
+    if not any(serials):
+        raise _missing("instruments", world.switches)
+    unknown = set(serials) - {entry.instrument for entry in world.entries}
+    if unknown and world.switches.unknown_instrument == "403":
+        raise Refusal(403, "AccessDenied", "")
+    if unknown and world.switches.unknown_instrument == "404":
+        raise Refusal(404, "NotFound", "An instrument could not be found.")
+    return set(serials)
+
+
+def _missing(name: str, switches: Switches) -> Refusal:
+    description = f"The required parameter {name} was missing from the request."
+    return Refusal(switches.invalid_status, "MissingParam", description)
+
+
+def _time(parameters: dict[str, list[str]], name: str, switches: Switches) -> int:
+    """Read a time, in nanoseconds since the year 1."""
+    values = parameters.get(name, [])
+    if not any(values):
+        raise _missing(name, switches)
+    match = TIME.fullmatch(values[0])
+    if len(values) > 1 or match is None or not _offset_is_taken(match["offset"], switches):
+        raise _unreadable(name, switches)
+    try:
+        return instant(values[0])
+    except ValueError:
+        raise _unreadable(name, switches) from None
+
+
+def _unreadable(name: str, switches: Switches) -> Refusal:
+    return Refusal(switches.invalid_status, "InvalidParam", f"{name} must be one time in UTC.")
+
+
+def _offset_is_taken(offset: str | None, switches: Switches) -> bool:
+    if offset is None:
+        return switches.naive == "utc"
+    if offset == "Z" or switches.offsets == "any":
+        return True
+    return switches.offsets == "utc" and offset == "+00:00"
+
+
+def _check_range(start: int, end: int, rule: RangeRule, switches: Switches) -> None:
+    if start >= end:
+        raise Refusal(switches.reversed_status, "InvalidRange", "start must be before end.")
+    days = {"calendar": None, "365 days": "P365D", "366 days": "P366D"}[switches.year]
+    reading = replace(rule, max=days) if days else rule
+    if end > instant(reading.latest_end(moment_of(start)).isoformat()) + start % 1000:
+        raise Refusal(switches.over_long_status, "RangeTooLong", "The longest range is 1 year.")
+
+
+def _inside(moment: int, start: int, end: int, switches: Switches) -> bool:
+    if moment == start:
+        return switches.start_inclusive
+    if moment == end:
+        return switches.end_inclusive
+    return start < moment < end
+
+
+def _ordered(entries: list[Entry], switches: Switches) -> list[Entry]:
+    if switches.order == "by instrument":
+        return sorted(entries, key=lambda entry: (entry.instrument, instant(entry.time)))
+    newest_first = switches.order == "newest first"
+    return sorted(entries, key=lambda entry: instant(entry.time), reverse=newest_first)
+
+
+def _item(entry: Entry, switches: Switches) -> dict[str, Any]:
+    item = {
+        "time": _rewritten(entry.time, switches.fraction_digits),
+        "user": entry.user,
+        "message": entry.message,
+    }
+    return item | {"instrument": entry.instrument} if switches.names_instrument else item
+
+
+def _rewritten(time: str, digits: int | None) -> str:
+    match = TIME.fullmatch(time)
+    if digits is None or match is None:
+        return time
+    fraction = (match["fraction"] or "").ljust(digits, "0")[:digits]
+    return f"{match['whole']}.{fraction}Z" if digits else f"{match['whole']}Z"

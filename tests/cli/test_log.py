@@ -1,0 +1,434 @@
+"""``mycirrus log``: any range, any number of instruments, into any format."""
+
+import csv
+import io
+import json
+import os
+import stat
+import subprocess
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from urllib.parse import parse_qs
+
+import pytest
+
+from cirrus_ext import CirrusClient
+from mycirrus_cli.exits import CommandError
+from mycirrus_cli.query import before, days, moment, span
+from mycirrus_contract.standin.adapters import Standin, demo_world, serve
+from mycirrus_contract.standin.fleet import Entry
+from mycirrus_contract.standin.rules import DEMO_KEY
+from tests.support.command import (
+    FLEET,
+    MYCIRRUS,
+    PATIENCE,
+    WINDOWS,
+    YEARS,
+    Held,
+    environment,
+    mycirrus,
+)
+
+COLUMNS = ["instrument", "time", "user", "message"]
+NOON = datetime(2024, 5, 31, 12, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def base_url() -> Iterator[str]:
+    """A stand-in on a socket."""
+    with serve(Standin()) as url:
+        yield url
+
+
+def fetched(base_url: str, *words: str) -> list[dict[str, str]]:
+    """What the command writes as JSON."""
+    done = mycirrus("log", *words, "--format", "json", base_url=base_url)
+    assert done.returncode == 0, done.stderr
+    return list(json.loads(done.stdout))
+
+
+# What is asked
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("2023-01-01", datetime(2023, 1, 1, tzinfo=UTC)),
+        ("2023-01-01T00:00:00Z", datetime(2023, 1, 1, tzinfo=UTC)),
+        ("2023-01-01t08:30:00.125+01:00", datetime(2023, 1, 1, 7, 30, 0, 125_000, tzinfo=UTC)),
+        ("2024-02-29", datetime(2024, 2, 29, tzinfo=UTC)),
+    ],
+)
+def test_a_date_is_midnight_utc_and_a_time_has_its_offset(text: str, meant: datetime) -> None:
+    """Whatever the time zone of the machine."""
+    assert moment("--start", text) == meant
+
+
+@pytest.mark.parametrize(
+    "text", ["2023-01-01T00:00:00", "2023-02-30", "2023", "yesterday", "01/02/2023", "", "20230101"]
+)
+def test_a_time_that_could_mean_two_things_is_refused(text: str) -> None:
+    """By the name of the option, with an example of what to write."""
+    with pytest.raises(CommandError, match=r"^--end must be a date such as 2023-01-01") as caught:
+        moment("--end", text)
+
+    assert repr(text) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "start"),
+    [
+        ("90d", NOON - timedelta(days=90)),
+        ("2w", NOON - timedelta(days=14)),
+        ("1m", datetime(2024, 4, 30, 12, tzinfo=UTC)),
+        ("3m", datetime(2024, 2, 29, 12, tzinfo=UTC)),
+        ("15m", datetime(2023, 2, 28, 12, tzinfo=UTC)),
+        ("18M", datetime(2022, 11, 30, 12, tzinfo=UTC)),
+        ("5y", datetime(2019, 5, 31, 12, tzinfo=UTC)),
+        ("2023y", datetime(1, 5, 31, 12, tzinfo=UTC)),
+    ],
+)
+def test_the_last_so_and_so_long_is_in_days_weeks_calendar_months_or_years(
+    text: str, start: datetime
+) -> None:
+    """A day that a month has not got becomes its last."""
+    assert before(NOON, span("--last", text)) == start
+
+
+@pytest.mark.parametrize("text", ["90", "d", "0d", "-3d", "1.5y", "3 m", "1h", "", "9999999d"])
+def test_a_length_without_a_unit_that_is_meant_is_refused(text: str) -> None:
+    """With the units that there are."""
+    with pytest.raises(CommandError, match="--last must be a number with d, w, m or y"):
+        span("--last", text)
+
+
+@pytest.mark.parametrize("text", ["2024y", "9999y", "999999d", "99999m"])
+def test_nothing_is_asked_before_the_year_1(text: str) -> None:
+    """Python has no such time, and neither has the API."""
+    with pytest.raises(CommandError, match="--last must not lead before 0001-01-01"):
+        before(NOON, span("--last", text))
+
+
+def test_a_gap_is_in_days_or_weeks_since_months_differ() -> None:
+    """400d is what it says."""
+    assert days("--max-gap", "57w") == timedelta(days=399)
+    with pytest.raises(CommandError, match="--max-gap must be in days or weeks"):
+        days("--max-gap", "13m")
+
+
+def test_a_range_of_years_and_several_instruments_is_that_of_the_sdk(base_url: str) -> None:
+    """Every record, in the same order."""
+    lines = fetched(base_url, *FLEET, *YEARS)
+    with CirrusClient(DEMO_KEY, base_url=base_url) as client:
+        records = list(
+            client.calibration_history(
+                FLEET, start="2019-01-01T00:00:00Z", end="2022-06-01T00:00:00Z"
+            )
+        )
+
+    assert len(lines) > 50
+    assert [(line["instrument"], line["user"], line["message"]) for line in lines] == [
+        (record.instrument, record.user, record.message) for record in records
+    ]
+    assert [datetime.fromisoformat(line["time"]) for line in lines] == [
+        record.time for record in records
+    ]
+
+
+def test_the_range_is_half_open(base_url: str) -> None:
+    """An entry at its start belongs to it, one at its end does not."""
+    time = "2022-06-07T11:18:42.814Z"
+
+    assert [line["time"] for line in fetched(base_url, "QT123456", *between(time, 1))] == [time]
+    assert fetched(base_url, "QT123456", *between(time, -1)) == []
+
+
+def between(time: str, hours: int) -> tuple[str, str, str, str]:
+    """The range from a time on for so many hours, or up to it."""
+    other = (datetime.fromisoformat(time) + timedelta(hours=hours)).isoformat()
+    start, end = (time, other) if hours > 0 else (other, time)
+    return "--start", start, "--end", end
+
+
+def test_the_end_is_now_unless_it_is_said() -> None:
+    """Of a range that has a start, and of one that has a length."""
+    for words in (("--start", "2020-01-01"), ("--last", "1y")):
+        before_it = datetime.now(UTC).replace(microsecond=0)
+        plan = mycirrus("log", "QT1", *words, "--dry-run").stdout.splitlines()
+        end = datetime.fromisoformat(plan[-1].split()[-1])
+
+        assert before_it <= end <= datetime.now(UTC)
+
+
+@pytest.mark.parametrize("source", ["arguments", "file", "stdin", "dash", "both", "scattered"])
+def test_serial_numbers_come_from_arguments_a_file_or_standard_input(
+    source: str, tmp_path: Path
+) -> None:
+    """A file may have comments, blank lines, a mark of its encoding and line ends of any kind."""
+    text = "\ufeff# the fleet\r\n QT1 \r\n\n#QT9\nQT2\n"
+    file = tmp_path / "fleet.txt"
+    file.write_text(text, encoding="utf-8")
+    words = {
+        "arguments": ("QT1", "QT2"),
+        "file": ("--instruments-file", str(file)),
+        "stdin": ("--instruments-file", "-"),
+        "dash": ("-",),
+        "both": ("QT1", "--instruments-file", "-"),
+        "scattered": ("QT1", "--quiet", "QT2"),
+    }[source]
+    typed = "QT2" if source == "both" else text
+    done = mycirrus("log", *words, "--last", "30d", "--dry-run", typed=typed)
+
+    assert [line.split()[0] for line in done.stdout.splitlines()[1:]] == ["QT1", "QT2"]
+
+
+@pytest.mark.parametrize(
+    "words", [("QT1", "--last", "30d", "--", "-X1"), ("--last", "30d", "--", "QT1", "-X1")]
+)
+def test_a_serial_number_may_begin_with_a_dash_after_two_of_them(words: tuple[str, ...]) -> None:
+    """Whether others come before or not."""
+    plan = mycirrus("log", "--dry-run", *words).stdout.splitlines()
+
+    assert [line.split()[0] for line in plan[1:]] == ["QT1", "-X1"]
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (["--last", "1y"], "no instruments: give serial numbers"),
+        (["QT1", "QT1", "--last", "1y"], "QT1 is named 2 times: name each instrument once"),
+        (["QT1 ", "--last", "1y"], "must not have blanks around it"),
+        (["-", "--instruments-file", "x", "--last", "1y"], "either - or --instruments-file"),
+        (["--instruments-file", "nowhere.txt", "--last", "1y"], "nowhere.txt: No such file"),
+        (["QT1"], "no range: give --start TIME, or --last SPAN"),
+        (["QT1", "--strat", "2020-01-01"], "no such option: --strat; did you mean --start?"),
+        (
+            ["QT1", "--last", "1y", "--output", "log.xlsx"],
+            "no format has names that end with .xlsx",
+        ),
+        (["QT1", "--last", "1y", "--output", "log.csv.gz"], "that end with .gz; give --format"),
+        (["QT1", "--last", "1y", "--start", "2020-01-01"], "not allowed with argument"),
+        (["QT1", "--start", "2020-01-02", "--end", "2020-01-01"], "--start must be before --end"),
+        (["QT1", "--start", "2999-01-01"], "which is now"),
+        (
+            ["QT1", "--last", "1y", "--concurrency", "0"],
+            "argument --concurrency: must be from 1 to 64: 0",
+        ),
+        (["QT1", "--last", "1y", "--format", "xml"], "invalid choice: 'xml'"),
+        (["QT1", "--last", "1y", "--resume"], "--resume needs --output"),
+        (["QT1", "--last", "1y", "--output", "no/where.csv"], "there is no folder"),
+        (["QT1", "--last", "1y", "--output", "."], "is a folder"),
+        (["QT1", "--last", "1y", "--output", os.devnull], "is not a file"),
+        (["QT1", "--last", "1y", "--format", "parquet"], "needs --output OUTPUT"),
+        (["QT1", "--last", "1y", "--base-url", "nowhere"], "base_url must be an address"),
+        (["QT1", "--last", "1y", "--formt", "csv"], "no such option: --formt"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_bad_usage_is_one_line_and_nothing_is_sent(
+    words: list[str], line: str, tmp_path: Path
+) -> None:
+    """With exit code 2, and no file left."""
+    standin = Standin()
+    with serve(standin) as url:
+        done = mycirrus("log", *words, base_url=url, cwd=tmp_path)
+
+    assert done.returncode == 2
+    assert line in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert done.stderr.startswith("mycirrus: ")
+    assert (done.stdout, standin.requests, list(tmp_path.iterdir())) == ("", [], [])
+
+
+@pytest.mark.parametrize("serial", ["QT123456,QT234567", "QT123456 QT234567", "QT1;QT2"])
+def test_a_list_in_the_place_of_a_serial_number_is_warned_about(serial: str) -> None:
+    """It may be one serial number, as nothing says what these look like; and it may be a slip."""
+    done = mycirrus("log", serial, "--last", "30d", "--dry-run")
+
+    assert done.returncode == 0
+    assert done.stderr == f"mycirrus: warning: {serial!r} is taken for one serial number\n"
+
+
+# What is written
+
+
+def test_every_format_has_the_same_records(base_url: str, tmp_path: Path) -> None:
+    """Instrument, time, user, message, in this order."""
+    from pyarrow import parquet  # noqa: PLC0415 - takes its time
+
+    files = {form: tmp_path / f"log.{form}" for form in ("csv", "json", "ndjson", "parquet")}
+    for file in files.values():
+        done = mycirrus("log", *FLEET, *YEARS, "--output", str(file), base_url=base_url)
+        assert (done.returncode, done.stdout) == (0, "")
+    records = json.loads(files["json"].read_bytes())
+    with files["csv"].open(encoding="utf-8", newline="") as text:
+        rows = list(csv.DictReader(text, strict=True))
+    table = parquet.read_table(files["parquet"])
+
+    assert [list(record) for record in records] == [COLUMNS] * len(records)
+    assert [json.loads(line) for line in files["ndjson"].read_bytes().splitlines()] == records
+    assert rows == [{name: guarded(value) for name, value in row.items()} for row in records]
+    assert table.column_names == COLUMNS
+    assert [row | {"time": written(row["time"])} for row in table.to_pylist()] == records
+
+
+def guarded(text: str) -> str:
+    """A cell of the CSV file, for the texts of this fleet."""
+    return f"'{text}" if text[:1] in tuple("=+-@") else text
+
+
+def written(time: datetime) -> str:
+    """A time as the fleet of the stand-in has it."""
+    return time.isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
+
+
+def test_the_table_names_who_has_no_entry(base_url: str) -> None:
+    """Which is what an auditor looks for."""
+    done = mycirrus("log", "QT123456", "QT000001", *YEARS, base_url=base_url)
+    summary = done.stdout.splitlines()
+
+    assert done.returncode == 0
+    assert any(line.startswith("QT123456  ") for line in summary)
+    assert "No entry: QT000001" in summary
+
+
+@pytest.mark.parametrize("form", ["csv", "json", "ndjson"])
+def test_without_output_a_format_goes_to_standard_output(base_url: str, form: str) -> None:
+    """The same bytes as into a file, and stderr has the final line alone."""
+    words = ("log", "QT123456", *YEARS, "--format", form)
+    one, two = (
+        subprocess.run(
+            [MYCIRRUS, *words, *more],
+            env=environment(base_url),
+            capture_output=True,
+            check=True,
+            timeout=PATIENCE,
+        )
+        for more in ((), ("--output", "-"))
+    )
+
+    assert len(one.stdout.splitlines()) > 30
+    assert two.stdout == one.stdout
+    assert one.stderr == b"mycirrus: 4 requests, 1 instrument, 41 entries\n"
+
+
+def test_quiet_says_nothing_at_all(base_url: str, tmp_path: Path) -> None:
+    """Unless something is wrong."""
+    words = ("log", "QT123456", *YEARS, "--output", str(tmp_path / "a.csv"), "--quiet")
+
+    assert mycirrus(*words, base_url=base_url).stderr == ""
+    assert mycirrus(*words, base_url=base_url, MYCIRRUS_API_KEY="wrong").stderr != ""
+
+
+def test_the_final_line_says_what_was_asked_and_what_came(base_url: str, tmp_path: Path) -> None:
+    """And names who has no entry, and the file."""
+    words = ("log", "QT123456", "QT000001", *YEARS, "--output", "a.csv")
+    done = mycirrus(*words, base_url=base_url, cwd=tmp_path)
+
+    assert done.stderr == (
+        "mycirrus: 8 requests, 2 instruments, 41 entries, none of QT000001; a.csv is written\n"
+    )
+
+
+def test_ndjson_has_its_first_line_out_before_the_last_request() -> None:
+    """Whoever reads it need not wait for all of it."""
+    with serve(standin := Held(after=3)) as url:
+        process = subprocess.Popen(
+            [MYCIRRUS, "log", "QT123456", *YEARS, "--format", "ndjson", "--concurrency", "1"],
+            env=environment(url),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            bufsize=0,
+        )
+        assert process.stdout is not None
+        first = process.stdout.readline()
+        was_waiting = standin.reached.wait(PATIENCE) and len(standin.requests) < 4
+        standin.released.set()
+        rest = process.communicate(timeout=PATIENCE)[0]
+
+    assert was_waiting
+    assert json.loads(first)["instrument"] == "QT123456"
+    assert len(rest.splitlines()) == 40
+
+
+def test_a_cell_that_a_spreadsheet_would_run_is_text(tmp_path: Path) -> None:
+    """In csv, with an apostrophe; json has it unchanged."""
+    world = demo_world()
+    entry = Entry("QT1", "2022-01-01T00:00:00Z", "@user", '=HYPERLINK("http://x","y")')
+    with serve(Standin(replace(world, entries=(entry,)))) as url:
+        words = ("log", "QT1", "--start", "2022-01-01", "--end", "2022-01-02", "--format")
+        cells = list(csv.reader(io.StringIO(mycirrus(*words, "csv", base_url=url).stdout)))
+        (line,) = json.loads(mycirrus(*words, "json", base_url=url, cwd=tmp_path).stdout)
+
+    assert cells[1] == ["QT1", "2022-01-01T00:00:00Z", "'@user", "'" + entry.message]
+    assert (line["user"], line["message"]) == ("@user", entry.message)
+
+
+# Files
+
+
+@pytest.mark.parametrize("fault", ["401", "200-html", "200-truncated"])
+def test_a_run_that_fails_leaves_the_old_file(fault: str, tmp_path: Path) -> None:
+    """And nothing beside it."""
+    file = tmp_path / "log.csv"
+    file.write_bytes(b"old")
+    with serve(Standin(script={7: fault})) as url:
+        done = mycirrus("log", *FLEET, *YEARS, "--output", str(file), base_url=url)
+
+    assert done.returncode == 1
+    assert file.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_file_keeps_who_may_read_it_and_a_link_stays_one(base_url: str, tmp_path: Path) -> None:
+    """Although another file takes its place; a new file is as any other program makes it."""
+    old, new, link = tmp_path / "old.csv", tmp_path / "new.csv", tmp_path / "link.csv"
+    old.touch()
+    old.chmod(0o640)
+    link.symlink_to(old)
+    plain = tmp_path / "plain"
+    mask = os.umask(0o027)
+    try:
+        plain.touch()
+        for name in (link, new):
+            mycirrus("log", "QT123456", *YEARS, "--output", str(name), base_url=base_url)
+    finally:
+        os.umask(mask)
+
+    assert link.is_symlink()
+    assert old.read_bytes() == new.read_bytes() != b""
+    assert stat.S_IMODE(old.stat().st_mode) == 0o640
+    assert new.stat().st_mode == plain.stat().st_mode
+
+
+# The plan
+
+
+def test_a_dry_run_needs_no_key_and_sends_nothing() -> None:
+    """It shows how many requests, and which windows."""
+    standin = Standin()
+    with serve(standin) as url:
+        words = ("log", *FLEET, *YEARS, "--dry-run")
+        done = mycirrus(*words, base_url=url, MYCIRRUS_API_KEY="")
+    head, *lines = done.stdout.splitlines()
+
+    assert (done.returncode, done.stderr, standin.requests) == (0, "", [])
+    assert head == ("12 requests for 3 instruments, 2019-01-01T00:00:00Z to 2022-06-01T00:00:00Z")
+    assert len(lines) == WINDOWS
+    assert lines[0] == "QT123456  2019-01-01T00:00:00Z  2019-12-31T23:59:59.998Z"
+
+
+def test_a_dry_run_tells_the_requests_that_the_run_sends() -> None:
+    """A window each, with a millisecond to spare at its ends."""
+    standin = Standin()
+    with serve(standin) as url:
+        plan = mycirrus("log", *FLEET, *YEARS, "--dry-run").stdout.splitlines()[1:]
+        mycirrus("log", *FLEET, *YEARS, "--format", "csv", base_url=url)
+    sent = [parse_qs(request.query) for request in standin.requests]
+
+    assert sorted(
+        (one["instruments"][0], moment("sent", one["start"][0]) + timedelta(milliseconds=1))
+        for one in sent
+    ) == sorted((serial, moment("planned", start)) for serial, start, _ in map(str.split, plan))

@@ -1,0 +1,73 @@
+"""The benchmarks compare like with like, and count in the direction that they say."""
+
+import pytest
+
+from benchmarks.measure import OURS, more_than, spread_of, take_turns, times_as_fast
+from benchmarks.rows import Row, Target
+from benchmarks.server import RATE, Bucket
+from tests.support.clock import FakeClock
+
+
+def test_each_round_begins_with_another_contender() -> None:
+    """So that none is always the one that warms the machine up."""
+    turns: list[str] = []
+    works = {name: lambda name=name: turns.append(name) for name in "abc"}
+    values = take_turns(works, rounds=3, warm_up=False)
+
+    assert "".join(turns) == "abcbcacab"
+    assert {name: len(seconds) for name, seconds in values.items()} == {"a": 3, "b": 3, "c": 3}
+
+
+def test_what_warms_up_does_not_count() -> None:
+    """Each has done its work once before the first round."""
+    turns: list[str] = []
+    values = take_turns({"a": lambda: turns.append("a")}, rounds=2)
+
+    assert (len(turns), len(values["a"])) == (3, 2)
+
+
+def test_half_the_seconds_are_twice_as_fast() -> None:
+    """And a difference is ours less theirs."""
+    values = {OURS: [1.0, 2.0], "peer": [2.0, 4.0]}
+
+    assert times_as_fast(values, "peer") == [2.0, 2.0]
+    assert more_than(values, "peer") == [-1.0, -2.0]
+
+
+def test_a_spread_is_the_quartiles_or_of_few_values_all_of_them() -> None:
+    """Two rounds have no quartiles."""
+    five, two = spread_of([5.0, 1.0, 4.0, 2.0, 3.0]), spread_of([1.0, 2.0])
+
+    assert (five.low, five.median, five.high) == (2.0, 3.0, 4.0)
+    assert (two.low, two.median, two.high) == (1.0, 1.5, 2.0)
+
+
+@pytest.mark.parametrize(
+    ("values", "target", "verdict"),
+    [
+        ([0.9], Target("≥", 0.9), "met"),
+        ([0.89], Target("≥", 0.9), "missed"),
+        ([5.0], Target("≤", 5), "met"),
+        ([5.1], Target("≤", 5), "missed"),
+        ([0.1, 0.95, 0.96], Target("≥", 0.9), "met"),
+        ([0.1], None, ""),
+        ([], Target("≥", 0.9), "not measured: needs Java"),
+    ],
+)
+def test_a_verdict_is_about_the_median(
+    values: list[float], target: Target | None, verdict: str
+) -> None:
+    """The bound itself is met, and what was not measured is not missed."""
+    assert Row("work", "peer", values, target=target, missing="needs Java").verdict == verdict
+
+
+def test_the_bucket_takes_its_rate_and_no_more(clock: FakeClock) -> None:
+    """As many as it holds at once, then as they come in, and after a long silence a bucketful."""
+    bucket = Bucket(clock.clock().monotonic)
+    assert sum(bucket.takes() for _ in range(100)) == RATE
+
+    clock.sleep(0.5)
+    assert sum(bucket.takes() for _ in range(100)) == RATE / 2
+
+    clock.sleep(60)
+    assert sum(bucket.takes() for _ in range(100)) == RATE

@@ -1,0 +1,1 @@
+"""Tests of ``cirrus_ext``: ranges, retries, errors, histories."""

@@ -1,0 +1,124 @@
+"""What the SDK spends, in counts that do not depend on the machine; `make bench` has the times."""
+
+import threading
+import tracemalloc
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from benchmarks.server import WINDOW, Served, serving
+from cirrus_ext import AsyncCirrusClient, CirrusClient, HistoryWindow
+from tests.support.clients import KEY, ask, use
+
+WORKERS = 4
+SERIALS = ["QT123456", "QT234567", "QT345678"]
+# The API takes a year at once; 365 days are one however it counts, and each request needs a
+# millisecond to spare at both ends. These are five of them to the last.
+LONGEST = timedelta(days=365) - 2 * timedelta(milliseconds=1)
+START = datetime(2019, 1, 1, tzinfo=UTC)
+END = START + 5 * LONGEST
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Served]:
+    """The server of the benchmarks: it counts."""
+    with serving() as served:
+        yield served
+
+
+@pytest.fixture
+def served(server: Served) -> Served:
+    """The same, with all counts at zero."""
+    server.take_counts("")
+    return server
+
+
+def history(client: Any) -> Any:
+    """The history that most of these tests are about."""
+    return client.calibration_history(SERIALS, start=START, end=END)
+
+
+def test_a_history_takes_no_request_more_than_it_must(served: Served, colour: str) -> None:
+    """Five full windows an instrument, and nothing beside them."""
+    use(colour, history, base_url=served.base_url("one"))
+
+    assert served.take_counts("one").requests == 5 * len(SERIALS)
+
+
+def test_a_history_opens_one_connection_for_each_worker(served: Served, colour: str) -> None:
+    """And keeps it: a new one costs a handshake."""
+    base_url = served.base_url("slow")
+    use(colour, history, base_url=base_url, max_concurrency=WORKERS)
+
+    assert served.take_counts("slow").connections == WORKERS
+
+
+def ask_thrice(client: Any) -> Any:
+    """Ask, one time after the other."""
+    if isinstance(client, CirrusClient):
+        return [ask(client) for _ in range(3)]
+    return _ask_thrice(client)
+
+
+async def _ask_thrice(client: AsyncCirrusClient) -> list[Any]:
+    return [await ask(client) for _ in range(3)]
+
+
+def test_a_call_is_one_request_and_calls_share_a_connection(served: Served, colour: str) -> None:
+    """No probe before, no look after."""
+    use(colour, ask_thrice, base_url=served.base_url("one"))
+    counts = served.take_counts("one")
+
+    assert (counts.requests, counts.connections) == (3, 1)
+
+
+def test_a_request_is_a_few_hundred_bytes(served: Served, colour: str) -> None:
+    """The question, the key, and who asks."""
+    use(colour, ask_thrice, base_url=served.base_url("one"))
+    counts = served.take_counts("one")
+
+    assert counts.received / counts.requests < 330
+
+
+@pytest.fixture
+def window() -> HistoryWindow:
+    """A window with many records."""
+    return HistoryWindow("QT123456", START, START + LONGEST)
+
+
+def test_a_record_costs_no_more_than_it_holds(served: Served, window: HistoryWindow) -> None:
+    """Its fields are kept, and neither the answer nor what was made of it on the way."""
+    with CirrusClient(KEY, base_url=served.base_url("filled")) as client:
+        client.fetch_window(window)
+        tracemalloc.start()
+        try:
+            records = client.fetch_window(window)
+            kept, peak = (size / WINDOW for size in tracemalloc.get_traced_memory())
+        finally:
+            tracemalloc.stop()
+
+    assert len(records) == WINDOW
+    assert kept < 400
+    assert peak < 800
+
+
+def test_a_history_parses_one_answer_at_a_time(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many have come: those that wait are bytes, and not yet objects."""
+    meeting, met = threading.Barrier(2), list[HistoryWindow]()
+
+    def meet(window: HistoryWindow, response: Any) -> list[Any]:
+        del response
+        with suppress(threading.BrokenBarrierError):
+            meeting.wait(timeout=0.2)
+            met.append(window)
+        return []
+
+    monkeypatch.setattr("cirrus_ext.client.records_of", meet)
+    use("sync", history, base_url=served.base_url("one"), max_concurrency=WORKERS)
+
+    assert not met

@@ -1,0 +1,151 @@
+"""Proxies and certificates of the environment are honoured, and ``verify`` is not lost."""
+
+import socket
+import ssl
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+import trustme
+
+from cirrus_ext import APIConnectionError
+from tests.support.clients import KEY, ask, use
+from tests.support.faulty_server import LOOPBACK, answer, faulty
+
+
+@contextmanager
+def proxy() -> Iterator[tuple[str, list[bytes]]]:
+    """A proxy on loopback: CONNECT makes a tunnel, anything else it answers itself.
+
+    Yields:
+        Its address, and the heads of the requests that have come.
+    """
+    listener, heads, threads = socket.create_server((LOOPBACK, 0)), [], []
+
+    def pump(source: socket.socket, target: socket.socket) -> None:
+        with suppress(OSError):
+            while data := source.recv(65536):
+                target.sendall(data)
+            target.shutdown(socket.SHUT_WR)
+
+    def serve(plug: socket.socket) -> None:
+        with plug, suppress(OSError):
+            head = plug.recv(65536)
+            heads.append(head)
+            if not head.startswith(b"CONNECT "):
+                plug.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n[]")
+                return
+            host, _, port = head.split()[1].decode().rpartition(":")
+            with socket.create_connection((host, int(port))) as target:
+                plug.sendall(b"HTTP/1.1 200 Connected\r\n\r\n")
+                back = threading.Thread(target=pump, args=(target, plug))
+                back.start()
+                pump(plug, target)
+                back.join()
+
+    def accept() -> None:
+        with suppress(OSError):
+            while True:
+                threads.append(threading.Thread(target=serve, args=(listener.accept()[0],)))
+                threads[-1].start()
+
+    accepting = threading.Thread(target=accept)
+    accepting.start()
+    try:
+        yield f"http://{LOOPBACK}:{listener.getsockname()[1]}", heads
+    finally:
+        listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+        for thread in [accepting, *threads]:
+            thread.join()
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    """A certificate authority that nobody knows."""
+    return trustme.CA()
+
+
+@pytest.fixture
+def server_context(authority: trustme.CA) -> ssl.SSLContext:
+    """The TLS of a server that the authority vouches for."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert(LOOPBACK).configure_cert(context)
+    return context
+
+
+def test_a_certificate_of_an_unknown_authority_is_refused(
+    colour: str, server_context: ssl.SSLContext
+) -> None:
+    """By default, in one attempt."""
+    with faulty(answer(), context=server_context) as server:
+        with pytest.raises(APIConnectionError, match="CERTIFICATE_VERIFY_FAILED"):
+            use(colour, ask, base_url=server.base_url)
+        assert server.connections == 1
+
+
+def test_ssl_cert_file_names_further_authorities(
+    colour: str,
+    authority: trustme.CA,
+    server_context: ssl.SSLContext,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As companies with a proxy of their own set it."""
+    path = tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(str(path))
+    monkeypatch.setenv("SSL_CERT_FILE", str(path))
+    with faulty(answer(), context=server_context) as server:
+        assert use(colour, ask, base_url=server.base_url) == []
+
+
+def test_verify_takes_a_context_or_turns_the_check_off(
+    colour: str, authority: trustme.CA, server_context: ssl.SSLContext
+) -> None:
+    """Retries and bounded reads do not lose it, as a transport of ours would."""
+    trusting = ssl.create_default_context()
+    authority.configure_trust(trusting)
+    with faulty(answer(), context=server_context) as server:
+        assert use(colour, ask, base_url=server.base_url, verify=trusting) == []
+        assert use(colour, ask, base_url=server.base_url, verify=False) == []
+
+
+def test_http_proxy_is_used(colour: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The proxy is asked for the whole address."""
+    with proxy() as (address, heads):
+        monkeypatch.setenv("HTTP_PROXY", address)
+        assert use(colour, ask, base_url="http://server.invalid/v1") == []
+
+    assert heads[0].startswith(b"GET http://server.invalid/v1/data/calibrations/log?")
+
+
+def test_https_proxy_is_used_through_a_tunnel_and_does_not_see_the_key(
+    colour: str,
+    authority: trustme.CA,
+    server_context: ssl.SSLContext,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """``verify`` holds inside the tunnel."""
+    trusting = ssl.create_default_context()
+    authority.configure_trust(trusting)
+    with proxy() as (address, heads), faulty(answer(), context=server_context) as server:
+        monkeypatch.setenv("HTTPS_PROXY", address)
+        assert use(colour, ask, base_url=server.base_url, verify=trusting) == []
+        with pytest.raises(APIConnectionError, match="CERTIFICATE_VERIFY_FAILED"):
+            use(colour, ask, base_url=server.base_url)
+
+    assert [head.split()[0] for head in heads] == [b"CONNECT"] * 2
+    assert KEY.encode() not in b"".join(heads)
+    assert KEY.encode() in server.heads[0]
+
+
+def test_no_proxy_leads_around_it(colour: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For the hosts that it names."""
+    with proxy() as (address, heads), faulty(answer()) as server:
+        monkeypatch.setenv("HTTP_PROXY", address)
+        monkeypatch.setenv("NO_PROXY", LOOPBACK)
+        assert use(colour, ask, base_url=server.base_url) == []
+
+    assert heads == []

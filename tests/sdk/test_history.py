@@ -1,0 +1,371 @@
+"""A history is whole: nothing lost, nothing doubled, each record with its instrument."""
+
+import asyncio
+import threading
+import time
+from collections import Counter
+from contextlib import aclosing
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+
+from cirrus_ext import (
+    AsyncCirrusClient,
+    CalibrationLogItem,
+    CalibrationRecord,
+    CirrusClient,
+    CirrusError,
+    HistoryWindow,
+    InvalidRequestError,
+    RetryPolicy,
+    plan_history,
+)
+from mycirrus_contract.standin.adapters import Standin
+from mycirrus_contract.standin.fleet import Entry, fleet
+from mycirrus_contract.standin.rules import DEMO_KEY, Switches, World
+from tests.support.clients import use
+from tests.support.clock import FakeClock
+
+FLEET = fleet(datetime(2026, 1, 1, tzinfo=UTC))
+SERIALS = ["QT345678", "QT123456", "QT567890"]
+START, END = "2018-01-01T00:00:00Z", "2025-06-01T00:00:00Z"
+PLAN = plan_history(SERIALS, start=START, end=END)
+
+# Entries exactly on the edges of windows, at equal times, twice the same, and with seven digits.
+NASTY = tuple(
+    Entry(window.instrument, time, "Site operator", message)
+    for window in PLAN
+    for time, message in [
+        (window.start.isoformat(timespec="milliseconds").replace("+00:00", "Z"), "at the start"),
+        (
+            (window.end - timedelta(milliseconds=1)).isoformat(timespec="milliseconds")[:-6] + "Z",
+            "at the last millisecond",
+        ),
+        ("2020-02-29T12:00:00.1234567Z", "seven digits"),
+        ("2020-02-29T12:00:00.1234567Z", "seven digits"),
+    ]
+)
+WORLD = World(entries=FLEET + NASTY, keys=frozenset({"canary-key-0123456789"}))
+
+SWITCHES = {
+    "as assumed": Switches(),
+    "start exclusive": Switches(start_inclusive=False),
+    "end exclusive": Switches(end_inclusive=False),
+    "both exclusive": Switches(start_inclusive=False, end_inclusive=False),
+    "365 days": Switches(year="365 days"),
+    "366 days": Switches(year="366 days"),
+    "newest first": Switches(order="newest first"),
+    "by instrument": Switches(order="by instrument"),
+    "names its instrument": Switches(names_instrument=True),
+    "no offsets": Switches(offsets="none"),
+    "commas": Switches(comma_arrays=True),
+}
+
+
+def truth() -> Counter[tuple[str, datetime, str]]:
+    """What the history has to be, counted."""
+    first, last = datetime.fromisoformat(START), datetime.fromisoformat(END)
+    return Counter(
+        (entry.instrument, time, entry.message)
+        for entry in WORLD.entries
+        if entry.instrument in SERIALS
+        and first <= (time := datetime.fromisoformat(entry.time)) < last
+    )
+
+
+@pytest.mark.parametrize("switches", SWITCHES.values(), ids=list(SWITCHES))
+def test_a_history_is_the_truth_however_the_open_questions_are_answered(
+    colour: str, switches: Switches
+) -> None:
+    """As a multiset, in the promised order, in as many requests as planned."""
+    standin = Standin(replace(WORLD, switches=switches))
+    records: list[CalibrationRecord] = use(
+        colour,
+        lambda client: client.calibration_history(SERIALS, start=START, end=END),
+        transport=standin.transport(),
+    )
+
+    assert Counter((r.instrument, r.time, r.message) for r in records) == truth()
+    assert records == sorted(records, key=lambda r: (SERIALS.index(r.instrument), r.time))
+    assert len(standin.requests) == len(PLAN)
+
+
+def test_a_record_has_the_instrument_that_was_asked_for_and_the_rest_in_extra(colour: str) -> None:
+    """The answer's own name for it, should there be one, is kept beside it."""
+    (record, *_) = use(
+        colour,
+        lambda client: client.calibration_history(["QT123456"], start=START, end=END),
+        transport=Standin(replace(WORLD, switches=Switches(names_instrument=True))).transport(),
+    )
+
+    assert record.instrument == "QT123456"
+    assert record.extra == {"instrument": "QT123456"}
+    assert record.time.tzinfo is UTC
+
+
+def test_absent_and_null_fields_are_none(colour: str) -> None:
+    """And never the generator's marker for "absent"."""
+    items = [{"time": "2023-01-02T00:00:00+05:00"}, {"time": "2023-01-02T00:00:00Z", "user": None}]
+    records = use(
+        colour,
+        lambda client: client.calibration_history(
+            ["QT1"], start="2023-01-01T00:00:00Z", end="2023-02-01T00:00:00Z"
+        ),
+        transport=httpx.MockTransport(lambda request: httpx.Response(200, json=items)),
+    )
+
+    assert [(r.time.hour, r.user, r.message, r.extra) for r in records] == [
+        (19, None, None, {}),
+        (0, None, None, {}),
+    ]
+    assert len(set(records)) == 2
+
+
+def test_empty_windows_are_given_too_and_in_order(colour: str) -> None:
+    """Who exports window by window sees each one pass."""
+    windows = plan_history(["QT000000", "QT123456"], start=START, end=END)
+    given = use(
+        colour,
+        lambda client: client.history_windows(iter(windows)),
+        transport=Standin(WORLD).transport(),
+    )
+
+    assert [window for window, _ in given] == windows
+    assert all(records == [] for window, records in given if window.instrument == "QT000000")
+    assert any(records for _, records in given)
+
+
+def failing_at(bad: HistoryWindow) -> httpx.MockTransport:
+    """A stand-in that cannot answer one of the windows."""
+    good = Standin(WORLD).transport()
+    bad_start = bad.asked[0].isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        params = request.url.params
+        if params["start"] == bad_start and params["instruments"] == bad.instrument:
+            return httpx.Response(500, json={"error": "Oops"})
+        return good.handle_request(request)
+
+    return httpx.MockTransport(answer)
+
+
+def test_a_failed_window_comes_after_all_before_it_and_the_rest_can_be_fetched_later(
+    colour: str,
+) -> None:
+    """The error says which window; going on from there completes the history."""
+    bad = PLAN[9]
+    given: list[tuple[HistoryWindow, list[CalibrationRecord]]] = []
+
+    def collect(client: Any) -> Any:
+        if isinstance(client, CirrusClient):
+            for pair in client.history_windows(PLAN):
+                given.append(pair)
+            return None
+        return _collect_async(client, given)
+
+    with pytest.raises(CirrusError) as caught:
+        use(colour, collect, transport=failing_at(bad), retry=RetryPolicy(max_attempts=1))
+    assert caught.value.window == bad
+    assert [window for window, _ in given] == PLAN[:9]
+
+    rest = PLAN[PLAN.index(caught.value.window) :]
+    standin = Standin(WORLD)
+    given += use(colour, lambda client: client.history_windows(rest), transport=standin.transport())
+    assert Counter((r.instrument, r.time, r.message) for _, rs in given for r in rs) == truth()
+    assert len(standin.requests) == len(rest)
+
+
+async def _collect_async(
+    client: AsyncCirrusClient, given: list[tuple[HistoryWindow, list[CalibrationRecord]]]
+) -> None:
+    async for pair in client.history_windows(PLAN):  # not by extend: what came before is kept
+        given.append(pair)  # noqa: PERF401 - as above
+
+
+def test_an_answer_that_does_not_fit_names_its_window(colour: str) -> None:
+    """Not only statuses and connections do."""
+    transport = httpx.MockTransport(lambda request: httpx.Response(200, json=[{"time": 1}]))
+    with pytest.raises(CirrusError) as caught:
+        use(colour, lambda client: client.fetch_window(PLAN[0]), transport=transport)
+
+    assert caught.value.window == PLAN[0]
+
+
+def test_a_retry_names_its_window(colour: str, clock: FakeClock) -> None:
+    """So that progress can be shown per instrument."""
+    events: list[Any] = []
+    standin = Standin(WORLD, script={1: "503-html"})
+    use(
+        colour,
+        lambda client: client.fetch_window(PLAN[0]),
+        transport=standin.transport(),
+        on_event=events.append,
+        _clock=clock.clock(),
+    )
+
+    assert [event.window for event in events] == [PLAN[0]]
+
+
+def test_what_is_no_window_is_refused(colour: str) -> None:
+    """A tuple of the right things is still none."""
+    transport = httpx.MockTransport(lambda request: httpx.Response(200, json=[]))
+    with pytest.raises(InvalidRequestError, match="must be a HistoryWindow"):
+        use(colour, lambda client: client.fetch_window(("QT1", START, END)), transport=transport)
+
+
+class Counting(httpx.BaseTransport, httpx.AsyncBaseTransport):
+    """Counts the requests under way at once, each of which takes a while."""
+
+    def __init__(self) -> None:
+        self.under_way = self.most = self.total = 0
+        self._lock = threading.Lock()
+
+    def _enter(self) -> None:
+        with self._lock:
+            self.under_way += 1
+            self.total += 1
+            self.most = max(self.most, self.under_way)
+
+    def _leave(self) -> httpx.Response:
+        with self._lock:
+            self.under_way -= 1
+        return httpx.Response(200, json=[])
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        del request
+        self._enter()
+        time.sleep(0.02)
+        return self._leave()
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        del request
+        self._enter()
+        await asyncio.sleep(0.02)
+        return self._leave()
+
+
+def test_as_many_requests_are_under_way_as_allowed_and_never_more(colour: str) -> None:
+    """Twelve windows, three at a time."""
+    transport = Counting()
+    use(
+        colour,
+        lambda client: client.history_windows(PLAN[:12]),
+        transport=transport,
+        max_concurrency=3,
+    )
+
+    assert (transport.most, transport.total) == (3, 12)
+
+
+def test_the_allowance_is_the_clients_over_all_threads_and_histories() -> None:
+    """Four threads with a history each, and still three at a time."""
+    transport = Counting()
+    with CirrusClient("k", transport=transport, max_concurrency=3) as client:
+
+        def fetch() -> None:
+            assert len(list(client.history_windows(PLAN[:5]))) == 5
+
+        threads = [threading.Thread(target=fetch) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    assert (transport.most, transport.total) == (3, 20)
+
+
+def test_the_allowance_is_the_clients_over_all_tasks_and_histories() -> None:
+    """The same in an event loop."""
+    transport = Counting()
+
+    async def main() -> None:
+        async with AsyncCirrusClient("k", transport=transport, max_concurrency=3) as client:
+
+            async def fetch() -> None:
+                assert len([pair async for pair in client.history_windows(PLAN[:5])]) == 5
+
+            await asyncio.gather(*(fetch() for _ in range(4)))
+
+    asyncio.run(main())
+    assert (transport.most, transport.total) == (3, 20)
+
+
+def test_no_more_windows_are_fetched_ahead_than_allowed(colour: str) -> None:
+    """Whoever takes one and thinks about it has two waiting, not the whole history."""
+    transport = Counting()
+
+    def take_one(client: Any) -> Any:
+        history = client.history_windows(PLAN)
+        if isinstance(client, CirrusClient):
+            next(history)
+            time.sleep(0.2)
+            return transport.total
+        return _take_one(history, transport)
+
+    assert use(colour, take_one, transport=transport, max_concurrency=3) == 3
+
+
+async def _take_one(history: Any, transport: Counting) -> int:
+    async with aclosing(history):
+        await anext(history)
+        await asyncio.sleep(0.2)
+        return transport.total
+
+
+def test_a_403_in_a_history_names_the_scope(colour: str) -> None:
+    """As it does for a single request."""
+    transport = httpx.MockTransport(lambda request: httpx.Response(403, json={}))
+    with pytest.raises(CirrusError, match=r"data\.system:read"):
+        use(colour, lambda client: client.fetch_window(PLAN[0]), transport=transport)
+
+
+def test_a_field_of_the_answer_is_kept_also_when_the_spec_learns_it(
+    colour: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A generated class that takes a field for its own does not take it from ``extra``."""
+    item = {"time": "2023-01-02T00:00:00Z", "level": 93.7, "other": None}
+    learned = CalibrationLogItem.from_dict
+
+    def from_dict(value: dict[str, Any]) -> CalibrationLogItem:
+        return learned({name: value[name] for name in value if name != "level"})
+
+    monkeypatch.setattr(CalibrationLogItem, "from_dict", from_dict)
+    (record,) = use(
+        colour,
+        lambda client: client.calibration_history(
+            ["QT1"], start="2023-01-01T00:00:00Z", end="2023-02-01T00:00:00Z"
+        ),
+        transport=httpx.MockTransport(lambda request: httpx.Response(200, json=[item])),
+    )
+
+    assert record.extra == {"level": 93.7, "other": None}
+
+
+def test_leaving_a_history_early_leaves_no_thread_and_asks_no_further() -> None:
+    """At most the windows under way have been asked for."""
+    standin = Standin(replace(WORLD, keys=frozenset({DEMO_KEY})))
+    before = threading.active_count()
+    with CirrusClient(DEMO_KEY, transport=standin.transport(), max_concurrency=2) as client:
+        history = client.history_windows(PLAN)
+        next(history)
+        history.close()
+
+    assert threading.active_count() == before
+    assert len(standin.requests) <= 3
+
+
+def test_leaving_an_async_history_early_leaves_no_task() -> None:
+    """Tasks under way are cancelled, and waited for."""
+
+    async def leave() -> int:
+        transport = Standin(replace(WORLD, keys=frozenset({DEMO_KEY}))).transport()
+        async with AsyncCirrusClient(DEMO_KEY, transport=transport) as client:
+            async with aclosing(client.calibration_history(SERIALS, start=START, end=END)) as log:
+                async for _ in log:
+                    break
+            return len(asyncio.all_tasks())
+
+    assert asyncio.run(leave()) == 1

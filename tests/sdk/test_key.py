@@ -1,0 +1,115 @@
+"""The key comes from the argument or the environment, and is shown nowhere."""
+
+import logging
+import pickle
+from typing import Any
+
+import httpx
+import pytest
+
+from cirrus_ext import AsyncCirrusClient, CirrusClient, CirrusError, ConfigurationError, RetryPolicy
+from cirrus_ext.settings import Secret
+from tests.support.clients import KEY, ask, frames_of, use
+
+CLIENTS = [CirrusClient, AsyncCirrusClient]
+
+
+@pytest.mark.parametrize("client_class", CLIENTS)
+def test_a_client_without_a_key_is_refused_with_what_to_do(client_class: type) -> None:
+    """Before any I/O."""
+    with pytest.raises(ConfigurationError, match="pass api_key, or set MYCIRRUS_API_KEY"):
+        client_class()
+
+
+def test_the_key_is_taken_from_the_environment_when_the_client_is_made(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Not when the module is imported; an argument goes first."""
+    seen: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(request.headers["X-Api-Key"])
+        return httpx.Response(200, json=[])
+
+    monkeypatch.setenv("MYCIRRUS_API_KEY", "from-the-environment")
+    for arguments in ((), ("from-the-argument",)):
+        with CirrusClient(*arguments, transport=httpx.MockTransport(answer)) as client:
+            ask(client)
+
+    assert seen == ["from-the-environment", "from-the-argument"]
+
+
+@pytest.mark.parametrize("client_class", CLIENTS)
+@pytest.mark.parametrize(
+    "key", ["", "canary key", "canary\n", "canary\x00", "canärý", b"canary", 5], ids=repr
+)
+def test_a_key_that_no_header_can_carry_is_refused_and_not_shown(
+    client_class: type, key: Any
+) -> None:
+    """Neither in the message nor in a traceback with local variables."""
+    with pytest.raises(ConfigurationError) as caught:
+        client_class(key)
+
+    assert "api_key" in str(caught.value)
+    assert "canary" not in frames_of(caught.value)
+
+
+FAILURES: dict[str, httpx.Response | Exception] = {
+    "401": httpx.Response(401, json={"error": "TokenExpired", "description": f"Not {KEY}"}),
+    "503": httpx.Response(503, text=f"gateway saw {KEY}"),
+    "refused": httpx.ConnectError("refused"),
+    "html": httpx.Response(200, text=f"<p>{KEY}</p>"),
+}
+
+
+@pytest.mark.parametrize("name", FAILURES)
+def test_no_failure_shows_the_key(colour: str, name: str, caplog: pytest.LogCaptureFixture) -> None:
+    """Not in the error, its pickle, its cause, the log, or a traceback with local variables."""
+    caplog.set_level(logging.DEBUG)
+    result = FAILURES[name]
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        del request
+        if isinstance(result, Exception):
+            raise result
+        return httpx.Response(result.status_code, content=result.content)
+
+    with pytest.raises(CirrusError) as caught:
+        use(
+            colour,
+            ask,
+            transport=httpx.MockTransport(answer),
+            retry=RetryPolicy(max_attempts=2, backoff_base=0),
+        )
+    error = caught.value
+
+    assert KEY not in repr(error) + repr(vars(error))
+    assert KEY.encode() not in pickle.dumps(error)
+    assert KEY not in caplog.text
+    assert KEY not in frames_of(error)
+    if isinstance(error.__cause__, httpx.RequestError):
+        assert "X-Api-Key" not in error.__cause__.request.headers
+
+
+@pytest.mark.parametrize("client_class", CLIENTS)
+def test_no_repr_shows_the_key(client_class: type) -> None:
+    """Of the client, of the generated client inside, of its HTTP client, of the settings."""
+    client = client_class(KEY)
+    shown = [client, client.raw, client._http, client._settings, client._http._desk, vars(client)]
+    shown += [client._http.headers, client._http.build_request("GET", "/").headers]
+
+    assert all(KEY not in repr(thing) + str(thing) for thing in shown)
+    assert client._http.headers["X-Api-Key"] == KEY
+
+
+def test_a_secret_refuses_to_be_pickled() -> None:
+    """Also by itself."""
+    with pytest.raises(TypeError, match="not pickled"):
+        pickle.dumps(Secret(KEY))
+
+
+@pytest.mark.parametrize("client_class", CLIENTS)
+def test_a_client_refuses_to_be_pickled_and_says_what_to_do(client_class: type) -> None:
+    """One in each worker, from the environment."""
+    with pytest.raises(TypeError, match=r"Make one in each worker, from the environment"):
+        pickle.dumps(client_class(KEY))

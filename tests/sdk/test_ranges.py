@@ -1,0 +1,450 @@
+"""What the API would refuse or misread is refused first, and nothing is sent."""
+
+import pickle
+import re
+import time
+from datetime import UTC, date, datetime, timedelta, timezone
+from itertools import pairwise
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import httpx
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cirrus_ext import HistoryWindow, InvalidRequestError, plan_history
+from cirrus_ext.ranges import LONGEST_WINDOW, as_utc, ceil_ms, floor_ms, request_range, wire_time
+from mycirrus_contract.model import tolerant
+from tests.support.clients import use
+
+NEW_YEAR = "2023-01-01T00:00:00Z"
+RULE = tolerant().range_rule
+
+
+def refuse_to_send(request: httpx.Request) -> httpx.Response:
+    """A transport for tests that must not need one."""
+    raise AssertionError(f"sent: {request.url}")
+
+
+def refusal(colour: str, instruments: Any, start: Any, end: Any) -> str:
+    """The message with which a question is refused, by the one-request method."""
+    with pytest.raises(InvalidRequestError) as caught:
+        use(
+            colour,
+            lambda client: client.calibration_log(instruments, start=start, end=end),
+            transport=httpx.MockTransport(refuse_to_send),
+        )
+    error = caught.value
+    assert isinstance(error, ValueError)
+    assert (error.attempts, error.stop_reason) == (0, None)
+    return str(error)
+
+
+BAD_RANGES = {
+    "naive start": (datetime(2023, 1, 1), "2023-02-01T00:00:00Z", "start must say its time zone: 2023-01-01T00:00:00 is naive; for UTC add tzinfo=datetime.UTC"),  # noqa: DTZ001, E501
+    "naive end": (NEW_YEAR, "2023-02-01T00:00:00", "end must be an RFC 3339 time with Z or an offset"),  # noqa: E501
+    "date": (date(2023, 1, 1), "2023-02-01T00:00:00Z", "start must be an aware datetime"),
+    "date text": ("2023-01-01", "2023-02-01T00:00:00Z", "'2023-01-01'"),
+    "no day": ("2023-02-30T00:00:00Z", "2023-03-01T00:00:00Z", "start is no point in time"),
+    "number": (1_672_531_200, "2023-02-01T00:00:00Z", "1672531200 is int"),
+    "none": (NEW_YEAR, None, "end must be an aware datetime or an RFC 3339 string: None"),
+    "digits of another script": (
+        "\N{FULLWIDTH DIGIT TWO}023-01-01T00:00:00Z",
+        "2023-02-01T00:00:00Z",
+        "start must be an RFC 3339 time",
+    ),
+    "too fine": (NEW_YEAR, "2023-02-01T00:00:00.0000001Z", "end must not be finer than microsec"),
+    "reversed": ("2023-02-01T00:00:00Z", NEW_YEAR, "start must be before end: 2023-02-01T00"),
+    "empty": (NEW_YEAR, NEW_YEAR, "is not before 2023-01-01T00:00:00"),
+    "reversed within a millisecond": (
+        "2023-01-01T00:00:00.000900Z",
+        "2023-01-01T00:00:00.000100Z",
+        "start must be before end",
+    ),
+    "over-long": (NEW_YEAR, "2024-01-01T00:00:00.001Z", "2024-01-01T00:00:00.001Z is later than 2024-01-01T00:00:00Z"),  # noqa: E501
+    "over-long by rounding": (NEW_YEAR, "2024-01-01T00:00:00.000001Z", "at most one year after start"),  # noqa: E501
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("start", "end", "says"), BAD_RANGES.values(), ids=list(BAD_RANGES))
+def test_a_bad_range_is_refused_and_the_message_says_which_bound_and_value(
+    colour: str, start: Any, end: Any, says: str
+) -> None:
+    """Before anything is sent."""
+    assert says in refusal(colour, ["QT123456"], start, end)
+
+
+BAD_INSTRUMENTS = {
+    "one text": ("QT123456", "not one: 'QT123456'"),
+    "bytes": (b"QT123456", "not one: b'QT123456'"),
+    "none": (None, "instruments must be a list of serial numbers: None"),
+    "nothing": ([], "instruments must name at least one serial number: []"),
+    "number": (["QT1", 123456], "instruments[1] must be a serial number as a str: 123456 is int"),
+    "empty text": ([""], "instruments[0] must not be blank: ''"),
+    "blank": (["  "], "instruments[0] must not be blank"),
+    "blanks around": (["QT1", "QT2 "], "instruments[1] must not have blanks around it: 'QT2 '"),
+    "line end": (["QT1\nQT2"], "instruments[0] has a character that cannot be printed"),
+    "NUL": (["QT1\x00"], "instruments[0] has a character that cannot be printed"),
+    "lone surrogate": (["QT\ud800"], "instruments[0] has a character that cannot be printed"),
+    "twice": (["QT1", "QT2", "QT1"], "instruments[2] names 'QT1' a second time"),
+}
+
+
+@pytest.mark.parametrize(
+    ("instruments", "says"), BAD_INSTRUMENTS.values(), ids=list(BAD_INSTRUMENTS)
+)
+def test_bad_instruments_are_refused_and_never_repaired(
+    colour: str, instruments: Any, says: str
+) -> None:
+    """Before anything is sent, by the one-request method and by the plan of a history."""
+    assert says in refusal(colour, instruments, NEW_YEAR, "2023-02-01T00:00:00Z")
+    with pytest.raises(InvalidRequestError) as caught:
+        plan_history(instruments, start=NEW_YEAR, end="2023-02-01T00:00:00Z")
+    assert says in str(caught.value)
+
+
+def test_more_instruments_than_a_url_can_hold_are_refused(colour: str) -> None:
+    """The bound is httpx's; the server's own is not documented."""
+    serials = [f"QT{number:06}" for number in range(5000)]
+
+    assert "ask for less" in refusal(colour, serials, NEW_YEAR, "2023-02-01T00:00:00Z")
+
+
+def test_a_history_refuses_at_the_call_and_not_at_the_first_record(colour: str) -> None:
+    """Generators wait to be asked; a refusal does not."""
+    with pytest.raises(InvalidRequestError, match="start must be before end"):
+        use(
+            colour,
+            lambda client: [
+                client.calibration_history(["QT1"], start="2023-02-01T00:00:00Z", end=NEW_YEAR)
+            ],
+            transport=httpx.MockTransport(refuse_to_send),
+        )
+
+
+@pytest.mark.parametrize(
+    ("start", "longest"),
+    [
+        ("2023-01-01T00:00:00Z", "2024-01-01T00:00:00Z"),
+        ("2024-01-01T00:00:00Z", "2025-01-01T00:00:00Z"),
+        ("2023-03-01T00:00:00Z", "2024-03-01T00:00:00Z"),
+        ("2024-02-29T12:00:00Z", "2025-03-01T12:00:00Z"),
+        ("2023-02-28T00:00:00Z", "2024-02-28T00:00:00Z"),
+        ("9999-06-01T00:00:00Z", "9999-12-31T23:59:59.999Z"),
+    ],
+)
+def test_one_calendar_year_is_the_longest_range(start: str, longest: str) -> None:
+    """The widest reading of "1 year", to the millisecond; 29 February leads to 1 March."""
+    first, last = request_range(start, longest)
+
+    assert RULE.violation(first, last) is None
+    if last.year < 9999:
+        with pytest.raises(InvalidRequestError, match="at most one year"):
+            request_range(start, last + timedelta(milliseconds=1))
+
+
+# Any time in any zone: years 1 and 9999, both sides of a clock change, times that no clock showed.
+ZONES = ["Europe/London", "America/New_York", "Asia/Kathmandu", "Pacific/Apia", "Africa/Monrovia"]
+zones = st.sampled_from([UTC, *map(ZoneInfo, ZONES)])
+moments = st.datetimes(timezones=zones, allow_imaginary=True)
+WHOLE_DAYS = [timedelta(days=days) for days in (0, 364, 365, 366, 367, 730)]
+NEARLY = [timedelta(milliseconds=1), timedelta(milliseconds=2), timedelta(microseconds=1)]
+# The first and the last moment that there is, in whole milliseconds.
+EARLIEST = datetime(1, 1, 1, tzinfo=UTC)
+LATEST = datetime(9999, 12, 31, 23, 59, 59, 999_000, tzinfo=UTC)
+spans = st.one_of(
+    st.timedeltas(timedelta(days=-2), timedelta(days=4000)),
+    st.builds(lambda days, near: days + near, st.sampled_from(WHOLE_DAYS), st.sampled_from(NEARLY)),
+    st.builds(lambda days, near: days - near, st.sampled_from(WHOLE_DAYS), st.sampled_from(NEARLY)),
+)
+ranges = st.tuples(moments, moments) | st.builds(
+    lambda start, span: (start, later(start, span)), moments, spans
+)
+
+
+def later(moment: datetime, span: timedelta) -> datetime:
+    """A time after another, by the clock of UTC, as far as the calendar goes."""
+    try:
+        return moment.astimezone(UTC) + span
+    except OverflowError:
+        return datetime.max.replace(tzinfo=UTC)
+
+
+def in_utc(moment: datetime) -> datetime:
+    """The time in UTC; outside the calendar, its end."""
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        return EARLIEST if moment.year == 1 else LATEST
+
+
+@given(ranges)
+def test_the_sdk_refuses_exactly_what_the_specs_range_rule_forbids(
+    bounds: tuple[datetime, datetime],
+) -> None:
+    """``x-cirrus-range`` and ``request_range`` know nothing of each other.
+
+    The order is judged on what is given, the length on what is sent: a start rounded down and an
+    end rounded up.
+    """
+    start, end = (in_utc(bound) for bound in bounds)
+    first = start.replace(microsecond=start.microsecond // 1000 * 1000)
+    last = end.replace(microsecond=end.microsecond // 1000 * 1000)
+    if last != end:
+        last = min(later(last, timedelta(milliseconds=1)), LATEST)
+    try:
+        sent = request_range(*bounds)
+    except InvalidRequestError:
+        assert start >= end or RULE.violation(first, last)
+    else:
+        assert sent == (first, last)
+        assert start < end
+        assert RULE.violation(first, last) is None
+
+
+@pytest.mark.parametrize(
+    ("start", "longest"),
+    [
+        (datetime(2023, 5, 6, tzinfo=UTC), datetime(2024, 5, 6, tzinfo=UTC)),
+        (datetime(2024, 2, 29, 12, tzinfo=UTC), datetime(2025, 3, 1, 12, tzinfo=UTC)),
+        (datetime(2096, 2, 29, tzinfo=UTC), datetime(2097, 3, 1, tzinfo=UTC)),
+        (datetime(2023, 2, 28, tzinfo=UTC), datetime(2024, 2, 28, tzinfo=UTC)),
+    ],
+)
+def test_the_specs_range_rule_is_one_calendar_year(start: datetime, longest: datetime) -> None:
+    """By itself, so that the two cannot be wrong together."""
+    assert RULE.latest_end(start) == longest
+
+
+@given(ranges)
+def test_windows_are_contiguous_cover_the_range_and_are_as_few_as_can_be(
+    bounds: tuple[datetime, datetime],
+) -> None:
+    """None is longer than 365 days with its margins, and only the last is shorter."""
+    start, end = (in_utc(bound) for bound in bounds)
+    if end - start > timedelta(days=40_000):
+        start = end - timedelta(days=40_000)  # longer ones have a test of their own
+    try:
+        windows = plan_history(["QT1"], start=start, end=end)
+    except InvalidRequestError:
+        assert start >= end
+        return
+
+    assert (windows[0].start, windows[-1].end) == (start, end)
+    assert all(one.end == other.start for one, other in pairwise(windows))
+    for window in windows:
+        first, last = window.asked
+        assert first <= window.start < window.end <= later(last, timedelta(milliseconds=1))
+        assert last - first <= LONGEST_WINDOW
+        assert {first.microsecond % 1000, last.microsecond % 1000} == {0}
+    assert all(one.asked[1] - one.asked[0] == LONGEST_WINDOW for one in windows[:-1])
+
+
+@given(moments, st.booleans())
+def test_a_time_is_the_same_instant_as_text_and_as_datetime(
+    moment: datetime,
+    lower_case: bool,  # noqa: FBT001 - drawn
+) -> None:
+    """In any zone whose offset RFC 3339 can write."""
+    text = moment.isoformat()
+    offset = moment.utcoffset()
+    assert offset is not None
+    if offset.total_seconds() % 60 or offset.microseconds:
+        return
+    assert as_utc("start", text.lower() if lower_case else text) == as_utc("start", moment)
+
+
+@given(moments)
+def test_what_is_sent_is_read_back_as_the_same_instant(moment: datetime) -> None:
+    """With ``Z`` at the end, four digits of a year, and no fraction that is zero."""
+    sent = floor_ms(as_utc("start", moment))
+    text = wire_time(sent)
+
+    assert datetime.fromisoformat(text) == sent
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?Z", text)
+    assert ".000" not in text
+
+
+def test_both_sides_of_a_clock_change_are_told_apart() -> None:
+    """Half past one came twice in London on 29 October 2023."""
+    london = ZoneInfo("Europe/London")
+    first = datetime(2023, 10, 29, 1, 30, tzinfo=london)
+    second = first.replace(fold=1)
+    (window,) = plan_history(["QT1"], start=first, end=second)
+
+    assert window.end - window.start == timedelta(hours=1)
+
+
+def test_a_plan_goes_by_instrument_as_given_then_by_time() -> None:
+    """Three years are four windows, since a window is a little less than 365 days."""
+    windows = plan_history(["B", "A"], start=NEW_YEAR, end="2026-01-01T00:00:00Z")
+
+    assert [window.instrument for window in windows] == ["B"] * 4 + ["A"] * 4
+    assert windows == [
+        *sorted(windows[:4], key=lambda w: w.start),
+        *sorted(windows[4:], key=lambda w: w.start),
+    ]
+
+
+def test_inner_edges_are_on_whole_milliseconds_and_the_ends_are_the_callers_own() -> None:
+    """Microseconds of the caller are kept, and only there."""
+    start = datetime(2020, 1, 1, 0, 0, 0, 123_456, tzinfo=UTC)
+    end = datetime(2023, 1, 1, 0, 0, 0, 654_321, tzinfo=UTC)
+    windows = plan_history(["QT1"], start=start, end=end)
+
+    assert (windows[0].start, windows[-1].end) == (start, end)
+    assert all(window.end.microsecond % 1000 == 0 for window in windows[:-1])
+
+
+def test_a_window_is_asked_for_with_a_millisecond_to_spare_at_each_end() -> None:
+    """Beyond the whole milliseconds around it."""
+    window = HistoryWindow(
+        "QT1",
+        datetime(2023, 1, 1, 0, 0, 0, 5_500, tzinfo=UTC),
+        datetime(2023, 2, 1, 0, 0, 0, 5_500, tzinfo=UTC),
+    )
+
+    assert [moment.microsecond for moment in window.asked] == [4_000, 7_000]
+
+
+def test_the_first_moment_belongs_to_a_window_and_the_last_does_not() -> None:
+    """Half-open, so that two windows side by side share nothing and miss nothing."""
+    window = HistoryWindow(
+        "QT1", datetime(2023, 1, 1, tzinfo=UTC), datetime(2023, 2, 1, tzinfo=UTC)
+    )
+
+    assert window.start in window
+    assert window.end not in window
+    assert window.end - timedelta(microseconds=1) in window
+
+
+@pytest.mark.parametrize(("spare", "count"), [(2, 1), (1, 2)])
+def test_a_range_that_just_fits_takes_one_request(spare: int, count: int) -> None:
+    """365 days less a millisecond for each end."""
+    start = datetime(2023, 1, 1, tzinfo=UTC)
+    end = start + timedelta(days=365) - timedelta(milliseconds=spare)
+
+    assert len(plan_history(["QT1"], start=start, end=end)) == count
+
+
+@pytest.mark.parametrize(
+    ("microsecond", "floor", "ceil"),
+    [(0, 0, 0), (1, 0, 1), (999, 0, 1), (1_000, 1, 1), (998_999, 998, 999), (999_000, 999, 999)],
+)
+def test_milliseconds_are_cut_and_filled(microsecond: int, floor: int, ceil: int) -> None:
+    """A whole one stays."""
+    moment = datetime(2023, 1, 1, 0, 0, 0, microsecond, tzinfo=UTC)
+
+    assert (floor_ms(moment).microsecond, ceil_ms(moment).microsecond) == (
+        floor * 1000,
+        ceil * 1000,
+    )
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "says"),
+    [
+        ("2023-01-01", "2023-02-01T00:00:00Z", "start must be an RFC 3339 time"),
+        ("2023-01-01T00:00:00Z", "2023-02-01", "end must be an RFC 3339 time"),
+    ],
+)
+def test_a_plan_names_the_bound_that_is_wrong(start: str, end: str, says: str) -> None:
+    """As a single request does."""
+    with pytest.raises(InvalidRequestError, match=says):
+        plan_history(["QT1"], start=start, end=end)
+
+
+def test_the_time_zone_of_the_machine_does_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only that of the value does."""
+    monkeypatch.setenv("TZ", "America/New_York")
+    time.tzset()
+    try:
+        moment = as_utc("start", datetime(2023, 1, 1, 1, tzinfo=timezone(timedelta(hours=1))))
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+    assert moment == datetime(2023, 1, 1, tzinfo=UTC)
+    assert (moment.hour, moment.utcoffset()) == (0, timedelta())
+
+
+def test_zeros_behind_the_microseconds_are_taken() -> None:
+    """The vendor's own examples send seven digits."""
+    moment = as_utc("start", "2023-01-01T00:00:00.1230000Z")
+
+    assert moment == datetime(2023, 1, 1, 0, 0, 0, 123_000, tzinfo=UTC)
+
+
+def test_a_window_is_frozen_picklable_and_in_utc() -> None:
+    """It travels to other processes, and is a key there."""
+    berlin = timezone(timedelta(hours=1))
+    window = HistoryWindow(
+        "QT1", datetime(2023, 1, 1, 1, tzinfo=berlin), datetime(2023, 2, 1, tzinfo=UTC)
+    )
+
+    assert window.start.tzinfo is UTC
+    assert pickle.loads(pickle.dumps(window)) == window  # noqa: S301 - our own
+    assert {window: 1}[window] == 1
+    with pytest.raises(AttributeError):
+        window.start = window.end  # type: ignore[misc]  # that is the point
+
+
+@pytest.mark.parametrize(
+    ("instrument", "end", "says"),
+    [
+        ("QT1 ", datetime(2023, 2, 1, tzinfo=UTC), "^instrument must not have blanks around"),
+        ("QT1", datetime(2022, 1, 1, tzinfo=UTC), "start must be before end"),
+        ("QT1", datetime(2024, 1, 1, tzinfo=UTC), "at most 365 days"),
+        ("QT1", datetime(2023, 2, 1), "end must say its time zone"),  # noqa: DTZ001 - so it is
+        ("QT1", "2023-02-01T00:00:00Z", "end must be an aware datetime"),
+    ],
+)
+def test_a_window_made_by_hand_is_held_to_the_same_rules(
+    instrument: str, end: Any, says: str
+) -> None:
+    """No window can be sent that a plan would not make."""
+    with pytest.raises(InvalidRequestError, match=says):
+        HistoryWindow(instrument, datetime(2023, 1, 1, tzinfo=UTC), end)
+
+
+def test_datetimes_of_pandas_are_taken_as_what_they_are() -> None:
+    """Plain ones come out; finer than microseconds, and none at all, are refused."""
+    plain = as_utc("start", pd.Timestamp("2023-01-01T01:00:00+01:00"))
+
+    assert type(plain) is datetime
+    assert plain == datetime(2023, 1, 1, tzinfo=UTC)
+    for value, says in (
+        (pd.Timestamp("2023-01-01T00:00:00.000000001Z"), "finer than microseconds"),
+        (pd.NaT, "start is no point in time: NaT"),
+    ):
+        with pytest.raises(InvalidRequestError, match=says):
+            as_utc("start", value)
+
+
+def test_the_longest_range_there_is_can_be_planned() -> None:
+    """From the first moment of year 1 to the last of 9999, margins clamped."""
+    ends = [datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)]
+    windows = plan_history(["QT1"], start=ends[0], end=ends[1])
+
+    assert len(windows) == 10_006  # 3,652,059 days
+    assert windows[0].asked[0] == ends[0]
+
+
+def test_an_offset_that_leads_out_of_the_calendar_is_clamped() -> None:
+    """Year 1 in an eastern zone began before year 1 in UTC."""
+    east, west = timezone(timedelta(hours=14)), timezone(timedelta(hours=-12))
+    (window, *_) = plan_history(
+        ["QT1"],
+        start=datetime(1, 1, 1, tzinfo=east),
+        end=datetime(1, 6, 1, tzinfo=west),
+    )
+    (last,) = plan_history(
+        ["QT1"],
+        start=datetime(9999, 6, 1, tzinfo=east),
+        end=datetime(9999, 12, 31, 23, tzinfo=west),
+    )
+
+    assert window.start == EARLIEST
+    assert (last.end, last.asked[1]) == (LATEST, LATEST)

@@ -1,0 +1,268 @@
+"""A client goes no faster than the server takes it, and not slower than it need."""
+
+import asyncio
+import threading
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import httpx
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from cirrus_ext import AsyncCirrusClient, CirrusClient, plan_history
+from cirrus_ext.pace import EVIDENCE, FORGOTTEN, GROWTH, Pace
+from mycirrus_contract.standin.adapters import Limit, Standin, serve
+from mycirrus_contract.standin.fleet import fleet
+from mycirrus_contract.standin.rules import DEMO_KEY, World
+from tests.support import fast_clock as warp
+from tests.support.clients import KEY
+
+WORLD = World(fleet(datetime(2026, 1, 1, tzinfo=UTC)))
+
+
+def taught(pace: Pace, *, accepted: int, seconds: float, asked: float = 1.0) -> float:
+    """Teach a pace a rate.
+
+    Returns:
+        The time when the pause is over.
+    """
+    pace.turn(0.0)
+    for _ in range(accepted):
+        pace.accepted()
+    pace.throttled(seconds, asked=asked, wait=asked)
+    pace.turn(seconds + asked)
+    return seconds + asked
+
+
+def test_there_is_no_limit_until_a_429_comes() -> None:
+    """However fast it goes."""
+    pace = Pace()
+
+    assert [pace.turn(0.0) for _ in range(1000)] == [0.0] * 1000
+    assert pace.rate(0.0) is None
+
+
+def test_a_429_with_a_wait_pauses_all_turns() -> None:
+    """For as long as it is waited for."""
+    pace = Pace()
+    pace.throttled(10.0, asked=5.0, wait=6.0)
+
+    assert pace.turn(10.0) == 6.0
+    assert pace.turn(15.0) == 1.0
+    assert pace.turn(16.0) == 0.0
+
+
+def test_a_shorter_wait_does_not_end_a_pause_early() -> None:
+    """The longest counts."""
+    pace = Pace()
+    pace.throttled(10.0, asked=60.0, wait=60.0)
+    pace.throttled(11.0, asked=1.0, wait=1.0)
+
+    assert pace.pause_left(11.0) == 59.0
+
+
+def test_the_rate_is_what_was_taken_over_the_time_it_took_and_the_wait() -> None:
+    """Twenty in a twentieth of a second and a wait of a second are nineteen a second, not 400."""
+    pace = Pace()
+    over = taught(pace, accepted=20, seconds=0.05)
+
+    assert pace.rate(over) == pytest.approx(20 / 1.05)
+
+
+def test_turns_come_at_the_rate_and_a_late_one_delays_no_other() -> None:
+    """Ten a second; a turn that is taken 50 ms late leaves the next where it was due."""
+    pace = Pace()
+    now = taught(pace, accepted=20, seconds=1.0)
+    while pace.turn(now) == 0.0:
+        pass
+
+    assert pace.turn(now) == pytest.approx(0.1, rel=1e-3)
+    assert pace.turn(now + 0.15) == 0.0
+    assert pace.turn(now + 0.15) == pytest.approx(0.05, rel=1e-2)
+
+
+def test_a_client_that_was_idle_gets_no_credit_for_it() -> None:
+    """A minute of silence does not allow a burst."""
+    pace = Pace()
+    now = taught(pace, accepted=20, seconds=1.0) + 60
+    taken = sum(pace.turn(now) == 0.0 for _ in range(100))
+
+    assert taken <= 2
+
+
+def test_the_rate_grows_slowly_and_in_the_end_is_forgotten() -> None:
+    """By a hundredth in a second."""
+    pace = Pace()
+    now = taught(pace, accepted=20, seconds=1.0)
+
+    assert pace.rate(now + 10) == pytest.approx(10 * (1 + GROWTH) ** 10)
+    assert pace.rate(now + FORGOTTEN) is None
+
+
+def test_the_429s_of_requests_that_were_under_way_together_teach_once() -> None:
+    """And answers that come after the first of them count: they had been taken before it."""
+    pace = Pace()
+    pace.turn(0.0)
+    for _ in range(10):
+        pace.accepted()
+        pace.throttled(1.0, asked=1.0, wait=1.0)
+    pace.turn(2.0)
+    taught_once = pace.rate(2.0)
+    for _ in range(EVIDENCE - 1):
+        pace.accepted()
+    pace.throttled(2.1, asked=1.0, wait=1.0)
+    pace.turn(3.1)
+
+    assert taught_once == pytest.approx(10 / 2)
+    assert pace.rate(2.0) == taught_once
+
+
+def test_one_429_before_anything_was_taken_teaches_nothing() -> None:
+    """It may have been meant for somebody else's requests."""
+    pace = Pace()
+    over = taught(pace, accepted=1, seconds=0.1)
+
+    assert pace.rate(over) is None
+
+
+@example([(0.0, False, 0.0), (0.0, False, 0.0), (0.0, True, 0.0)])  # all in no time at all
+@given(st.lists(st.tuples(st.floats(0, 5), st.booleans(), st.floats(0, 10)), max_size=50))
+def test_a_turn_that_is_waited_for_is_had(steps: list[tuple[float, bool, float]]) -> None:
+    """Whatever happened before: who waits as told is not told to wait for ever."""
+    pace, now = Pace(), 0.0
+    for pause, is_429, asked in steps:
+        now += pause
+        pace.turn(now)
+        if is_429:
+            pace.throttled(now, asked=asked, wait=asked)
+        else:
+            pace.accepted()
+    for _ in range(5):
+        wait = pace.turn(now)
+        assert wait >= 0
+        if wait == 0:
+            return
+        now += wait + 1e-6
+    raise AssertionError("five waits, and no turn")
+
+
+class Slow(httpx.AsyncBaseTransport):
+    """A stand-in that takes 50 ms for an answer."""
+
+    def __init__(self, standin: Standin) -> None:
+        self._inner = standin.transport()
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        response = await self._inner.handle_async_request(request)
+        await asyncio.sleep(0.05)
+        return response
+
+
+async def fetch(rate: float, workers: int, instruments: int) -> tuple[float, Limit, Standin]:
+    """Fetch five years of instruments from a server that takes so many requests a second.
+
+    Returns:
+        The seconds it took, by a clock that does not wait, and the server.
+    """
+    clock = warp.clock()
+    limit = Limit(rate, clock.monotonic)
+    standin = Standin(World(WORLD.entries, keys=frozenset({KEY})), limit=limit)
+    serials = [f"QT{number:06}" for number in range(instruments)]
+    client = AsyncCirrusClient(KEY, transport=Slow(standin), max_concurrency=workers, _clock=clock)
+    windows = plan_history(serials, start="2015-01-01T00:00:00Z", end="2020-01-01T00:00:00Z")
+    began = clock.monotonic()
+    given = [window async for window, _ in client.history_windows(windows)]
+    assert given == windows
+    return clock.monotonic() - began, limit, standin
+
+
+@pytest.mark.parametrize(
+    ("rate", "workers", "instruments"),
+    [(20, 4, 100), (20, 8, 100), (20, 8, 200), (5, 4, 50), (2, 4, 40), (50, 8, 300), (10, 16, 100)],
+)
+def test_a_server_that_limits_is_used_to_nine_tenths_with_few_429s(
+    rate: float, workers: int, instruments: int
+) -> None:
+    """It takes ``rate`` requests a second, with a burst of as many."""
+    seconds, limit, standin = warp.run(fetch(rate, workers, instruments))
+    answered = len(standin.requests) - limit.refused
+
+    assert answered == 6 * instruments
+    assert answered / seconds >= 0.9 * rate
+    assert limit.refused < 0.05 * len(standin.requests)
+
+
+def test_a_server_without_a_limit_is_used_to_the_full() -> None:
+    """Eight at a time, 50 ms each: 160 a second."""
+    seconds, _, standin = warp.run(fetch(1e9, 8, 100))
+
+    assert len(standin.requests) / seconds >= 0.98 * 160
+
+
+def test_the_sync_client_keeps_the_pace_too() -> None:
+    """On a socket, with threads: few 429s, and all windows."""
+    limit = Limit(30)
+    standin = Standin(WORLD, limit=limit)
+    windows = plan_history(
+        [f"QT{number:06}" for number in range(10)],
+        start="2015-01-01T00:00:00Z",
+        end="2020-01-01T00:00:00Z",
+    )
+    with (
+        serve(standin) as base_url,
+        CirrusClient(DEMO_KEY, base_url=base_url, max_concurrency=8) as client,
+    ):
+        given = [window for window, _ in client.history_windows(windows)]
+
+    assert given == windows
+    assert 0 < limit.refused <= 2 * 8  # the first burst's, and those of one more try at most
+
+
+def test_a_server_that_does_not_limit_is_not_slowed_down() -> None:
+    """No request waits for a turn: the pace never says so."""
+    waits: list[float] = []
+
+    class Listening(Pace):
+        def turn(self, now: float) -> float:
+            waits.append(super().turn(now))
+            return waits[-1]
+
+    standin = Standin(WORLD)
+    with serve(standin) as base_url, CirrusClient(DEMO_KEY, base_url=base_url) as client:
+        client._http._desk = replace(client._http._desk, pace=Listening())
+        history = client.calibration_history(
+            ["QT123456"], start="2000-01-01T00:00:00Z", end="2025-01-01T00:00:00Z"
+        )
+        assert list(history)
+
+    assert len(waits) == len(standin.requests) == 26
+    assert set(waits) == {0.0}
+
+
+def test_eight_threads_can_share_a_client_that_is_throttled() -> None:
+    """Each gets its own answer, and no more requests are under way than allowed."""
+    standin = Standin(WORLD, limit=Limit(50))
+    answers: dict[str, int] = {}
+
+    def work(serial: str) -> None:
+        history = client.calibration_history(
+            [serial], start="2018-01-01T00:00:00Z", end="2026-01-01T00:00:00Z"
+        )
+        answers[serial] = len([record for record in history if record.instrument == serial])
+
+    serials = sorted({entry.instrument for entry in WORLD.entries})
+    with serve(standin) as base_url, CirrusClient(DEMO_KEY, base_url=base_url) as client:
+        threads = [threading.Thread(target=work, args=(serial,)) for serial in serials * 2][:8]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    first, last = "2018", "2026"
+    assert answers == {
+        serial: sum(
+            entry.instrument == serial and first <= entry.time < last for entry in WORLD.entries
+        )
+        for serial in serials
+    }

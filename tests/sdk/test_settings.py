@@ -1,0 +1,142 @@
+"""A client that cannot work as it is set up is not made."""
+
+from typing import Any
+
+import httpx
+import pytest
+
+from cirrus_ext import AsyncCirrusClient, CirrusClient, ConfigurationError
+from cirrus_ext.settings import DEFAULT_BASE_URL
+from mycirrus_contract.model import tolerant
+from tests.support.clients import KEY, ask, frames_of, use
+
+BAD: list[tuple[dict[str, Any], str]] = [
+    ({"base_url": "api.mycirrus.cloud/v1"}, "base_url must be an address such as https://"),
+    ({"base_url": "ftp://127.0.0.1"}, "'ftp://127.0.0.1'"),
+    ({"base_url": "https://"}, "base_url must be an address"),
+    ({"base_url": "http://127.0.0.1:99999"}, "base_url must be an address"),
+    ({"base_url": "http://127.0.0.1/ v1"}, "base_url must be an address"),
+    ({"base_url": "http://127.0.0.1/?x=1"}, "no user, password, query or fragment"),
+    ({"base_url": "http://127.0.0.1/v1?"}, "no user, password, query or fragment"),
+    ({"base_url": "http://127.0.0.1/v1#"}, "no user, password, query or fragment"),
+    ({"base_url": "http://1.2.3.999/v1"}, "look at base_url"),
+    ({"base_url": 5}, "base_url must be a str: 5"),
+    ({"timeout": 0}, "timeout must be a number of seconds, more than 0: 0"),
+    ({"timeout": None}, "timeout must be a number of seconds, more than 0: None"),
+    ({"timeout": float("inf")}, "timeout must be a number of seconds, more than 0: inf"),
+    ({"timeout": True}, "timeout must be a number of seconds, more than 0: True"),
+    ({"max_concurrency": 0}, "max_concurrency must be a whole number from 1: 0"),
+    ({"max_concurrency": 2.0}, "max_concurrency must be a whole number from 1: 2.0"),
+    ({"retry": 3}, "retry must be a RetryPolicy: 3"),
+    ({"retry": None}, "retry must be a RetryPolicy: None"),
+    ({"verify": "ca.pem"}, "verify must be True, False or an ssl.SSLContext: 'ca.pem'"),
+    ({"on_event": "print"}, "on_event must be callable: 'print'"),
+]
+
+
+@pytest.mark.parametrize("client_class", [CirrusClient, AsyncCirrusClient])
+@pytest.mark.parametrize(("options", "says"), BAD)
+def test_a_bad_setting_is_refused_with_name_bound_and_value(
+    client_class: type, options: dict[str, Any], says: str
+) -> None:
+    """Before any I/O."""
+    with pytest.raises(ConfigurationError) as caught:
+        client_class(KEY, **options)
+
+    assert says in str(caught.value)
+    assert isinstance(caught.value, ValueError)
+
+
+@pytest.mark.parametrize("user", ["me:hunter2", ":hunter2", "hunter2"])
+def test_a_password_in_the_address_is_refused_and_not_shown(user: str) -> None:
+    """The address is shown in reprs and messages."""
+    with pytest.raises(ConfigurationError, match="no user, password") as caught:
+        CirrusClient(KEY, base_url=f"https://{user}@127.0.0.1/v1")
+
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize("client_class", [CirrusClient, AsyncCirrusClient])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("HTTP_PROXY", "foo://127.0.0.1:1"),
+        ("HTTP_PROXY", "http://1.2.3.999:1"),
+        ("ALL_PROXY", "socks5://127.0.0.1:1"),
+        pytest.param(
+            "SSL_CERT_FILE",
+            "/nonexistent/ca.pem",
+            marks=pytest.mark.skipif(
+                httpx.__version__.startswith("0.27"), reason="httpx 0.27 passes over such a file"
+            ),
+        ),
+    ],
+)
+def test_an_environment_that_no_client_can_be_made_in_is_refused_without_the_key(
+    client_class: type, name: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There is another kind of exception for each below."""
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigurationError, match="variables of the environment") as caught:
+        client_class(KEY)
+
+    assert KEY not in frames_of(caught.value)
+
+
+def test_the_default_server_is_the_specs() -> None:
+    """The generated client does not know it, so it is written twice."""
+    assert tolerant().base_url == DEFAULT_BASE_URL
+
+
+def test_the_server_is_taken_from_argument_then_environment_then_spec(
+    colour: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A slash at the end makes no difference."""
+    seen: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(str(request.url).partition("/data/")[0])
+        return httpx.Response(200, json=[])
+
+    transport = httpx.MockTransport(answer)
+    use(colour, ask, transport=transport)
+    monkeypatch.setenv("MYCIRRUS_BASE_URL", "http://127.0.0.1:1/a/")
+    use(colour, ask, transport=transport)
+    use(colour, ask, transport=transport, base_url="http://127.0.0.1:2/b")
+
+    assert seen == [DEFAULT_BASE_URL, "http://127.0.0.1:1/a", "http://127.0.0.1:2/b"]
+
+
+def test_a_bad_timeout_for_one_call_is_refused(colour: str) -> None:
+    """As the client's own is."""
+    with pytest.raises(
+        ConfigurationError, match="timeout must be a number of seconds, more than 0: -1"
+    ):
+        use(
+            colour,
+            lambda client: client.calibration_log(
+                ["QT1"], start="2023-01-01T00:00:00Z", end="2023-01-02T00:00:00Z", timeout=-1
+            ),
+        )
+
+
+def test_a_closed_client_says_so(colour: str) -> None:
+    """With an error of ours, not httpx's."""
+    kept: list[Any] = []
+
+    def keep_and_ask(client: Any) -> Any:
+        kept.append(client)
+        return ask(client)
+
+    transport = httpx.MockTransport(lambda request: httpx.Response(200, json=[]))
+    use(colour, keep_and_ask, transport=transport)
+    with pytest.raises(ConfigurationError, match="closed"):
+        use(colour, lambda client: ask(kept[0]), transport=transport)
+
+
+def test_a_closed_client_cannot_be_entered_again() -> None:
+    """It says so at once."""
+    client = CirrusClient(KEY)
+    client.close()
+    with pytest.raises(ConfigurationError, match="closed"), client:
+        pass

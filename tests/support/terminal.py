@@ -1,0 +1,119 @@
+"""A program in a terminal: what is typed to it, and what its screen then shows."""
+
+import os
+import re
+import sys
+import time
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import pexpect
+import pyte
+
+from tests.support.paths import ROOT
+
+COLUMNS, LINES = 160, 60
+LONGEST_WAIT = 30  # seconds; only a test that fails takes them
+
+# Beside the Python that runs the tests, so that a shell finds the command.
+BIN = Path(sys.executable).parent
+
+
+class Terminal:
+    """A running program, and its screen.
+
+    Attributes:
+        raw: All that it has written.
+    """
+
+    def __init__(self, process: "pexpect.spawn[str]") -> None:
+        self.raw = ""
+        self._process = process
+        self._screen = pyte.Screen(COLUMNS, LINES)
+        self._stream = pyte.Stream(self._screen)
+
+    @property
+    def text(self) -> str:
+        """What is to be seen, without empty lines."""
+        lines = (line.rstrip() for line in self._screen.display)
+        return "\n".join(line for line in lines if line)
+
+    def type(self, text: str) -> None:
+        """Press keys."""
+        self._process.send(text)
+
+    def wait_until(self, condition: Callable[[str], object]) -> str:
+        """Read on until the screen is as wanted.
+
+        Raises:
+            AssertionError: It does not become so, or the program ended before.
+        """
+        end = time.monotonic() + LONGEST_WAIT
+        while not condition(self.text):
+            assert self._read(), self.text
+            assert time.monotonic() < end, self.text
+        return self.text
+
+    def wait_for(self, pattern: str) -> str:
+        """Read on until the screen shows what matches."""
+        return self.wait_until(lambda text: re.search(pattern, text, re.MULTILINE))
+
+    def to_the_end(self) -> int:
+        """Read all that comes.
+
+        Returns:
+            The exit code, or minus the number of the signal.
+        """
+        while self._read():
+            pass
+        self._process.close()
+        code = self._process.exitstatus
+        return -int(self._process.signalstatus or 0) if code is None else int(code)
+
+    def _read(self) -> bool:
+        """Read what there is; False at the end, or if nothing comes."""
+        try:
+            text = self._process.read_nonblocking(4096, timeout=LONGEST_WAIT)
+        except (pexpect.EOF, pexpect.TIMEOUT):
+            return False
+        self.raw += text
+        self._stream.feed(text)
+        return True
+
+
+@contextmanager
+def terminal(words: Sequence[str], cwd: Path = ROOT, /, **environment: str) -> Iterator[Terminal]:
+    """Start a program in a terminal, and see to it that it is gone at the end.
+
+    Args:
+        words: The program and its arguments.
+        cwd: Where.
+        environment: Variables that it sees besides those of this process; an empty one is unset.
+    """
+    known = os.environ | {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "TERM": "xterm"}
+    size = {"COLUMNS": "", "LINES": ""}  # the terminal's own is what counts
+    seen = {name: text for name, text in (known | size | environment).items() if text}
+    process = _spawned(words, cwd, seen)
+    try:
+        yield Terminal(process)
+    finally:
+        process.close(force=True)
+
+
+def _spawned(words: Sequence[str], cwd: Path, environment: dict[str, str]) -> "pexpect.spawn[str]":
+    # What is forked becomes another program at once, so that it does not miss our threads.
+    with warnings.catch_warnings():
+        warnings.filterwarnings(
+            "ignore", ".* is multi-threaded, use of forkpty", DeprecationWarning
+        )
+        return pexpect.spawn(
+            words[0],
+            list(words[1:]),
+            cwd=str(cwd),
+            env=environment,
+            encoding="utf-8",
+            dimensions=(LINES, COLUMNS),
+            timeout=LONGEST_WAIT,
+        )
