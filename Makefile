@@ -103,9 +103,10 @@ format: $(DEV) ## Format and fix our own code
 	@$(RUN) -m ruff format --quiet .
 
 .PHONY: lint
-lint: $(DEV) ## Check style, without changing anything
+lint: $(DEV) ## Check style and which way imports point, without changing anything
 	@$(RUN) -m ruff check --quiet .
 	@$(RUN) -m ruff format --quiet --diff .
+	@output=$$(.venv/bin/lint-imports --no-logo --no-cache) || { echo "$$output"; exit 1; }
 
 .PHONY: typecheck
 typecheck: $(DEV) ## Check types, generated code included

@@ -12,15 +12,13 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from .errors import APIConnectionError, CirrusError, RateLimitError, StopReason
 from .pace import Pace
+from .ranges import HistoryWindow
 from .retry import Outcome, RetryEvent, Stop, decide
 from .settings import Settings
-
-if TYPE_CHECKING:
-    from .ranges import HistoryWindow
 
 logger = logging.getLogger("cirrus_ext")
 logger.addHandler(logging.NullHandler())
@@ -69,7 +67,7 @@ class Context:
         stop: Set when nobody wants the answer any more; sync only.
     """
 
-    window: "HistoryWindow | None" = None
+    window: HistoryWindow | None = None
     scope: str | None = None
     stop: threading.Event | None = None
 

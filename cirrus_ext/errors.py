@@ -16,10 +16,7 @@ CirrusError
 Every one can be pickled. The API key is in none of them.
 """
 
-from typing import TYPE_CHECKING, Literal
-
-if TYPE_CHECKING:
-    from .ranges import HistoryWindow
+from typing import Any, Literal
 
 StopReason = Literal["not_retryable", "attempts", "total_timeout", "retry_after_too_long"]
 
@@ -32,13 +29,14 @@ class CirrusError(Exception):
         elapsed: Seconds the call took. Waiting for a free slot of the client, for its pause or for
             its pace is not counted.
         stop_reason: Why there was no further attempt; None if nothing was sent.
-        window: The window of a history that failed; None outside a history.
+        window: The `HistoryWindow` that failed; None outside a history. (Typed as Any, because
+            the module of windows needs this one.)
     """
 
     attempts: int = 0
     elapsed: float = 0.0
     stop_reason: StopReason | None = None
-    window: "HistoryWindow | None" = None
+    window: Any = None
 
     def __reduce__(self) -> tuple[object, ...]:
         return _restore, (type(self), self.args, self.__dict__)

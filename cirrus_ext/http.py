@@ -16,7 +16,6 @@ from weakref import WeakSet
 
 import httpx
 
-from . import __version__
 from .answers import reason_of, response_error, status_error
 from .call import Call, Clock, Context
 from .errors import (
@@ -29,6 +28,7 @@ from .errors import (
 from .pace import Pace
 from .retry import Outcome, parse_retry_after
 from .settings import Settings
+from .version import __version__
 from .wire import CURRENT, POLL, BoundedBackend
 
 API_KEY_HEADER = "X-Api-Key"

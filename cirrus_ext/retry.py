@@ -8,12 +8,9 @@ import re
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING
 
 from .errors import ConfigurationError, StopReason
-
-if TYPE_CHECKING:
-    from .ranges import HistoryWindow
+from .ranges import HistoryWindow
 
 # 408 and 429 say "later"; a 5xx may pass. 501, 505 and 511 will not, however often one asks.
 RETRYABLE_STATUSES = frozenset({408, 429, *range(500, 600)}) - {501, 505, 511}
@@ -98,7 +95,7 @@ class RetryEvent:
     wait: float
     method: str
     path: str
-    window: "HistoryWindow | None"
+    window: HistoryWindow | None
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,6 @@ import argparse
 from collections.abc import Mapping
 from typing import NoReturn
 
-from cirrus_ext import __version__
-
 from .exits import BAD_USAGE, CommandError, exit_codes
 
 # Those of `formats.FORMATS`, and the table; --help need not wait for that module.
@@ -52,6 +50,16 @@ MOST_CONCURRENT = 64
 _KEY_OPTIONS = ("--api-key", "--apikey", "--api_key", "--key", "--token")
 
 
+class _Version(argparse.Action):
+    """Prints the version that is installed. The SDK has it too, but takes longer to load."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        from importlib.metadata import version  # noqa: PLC0415 - --help is in a hurry
+
+        print("mycirrus", version("mycirrus-sdk"))
+        parser.exit()
+
+
 class Parser(argparse.ArgumentParser):
     """A parser that says in one line what is wrong, without showing what may be a key.
 
@@ -79,7 +87,7 @@ def parser() -> Parser:
         description="The calibration logs of Cirrus Research instruments, from the MyCirrus API.",
         epilog="\n\n".join([EXAMPLES["mycirrus"], KEY, exit_codes()]),
     )
-    command.add_argument("--version", action="version", version=f"mycirrus {__version__}")
+    command.add_argument("--version", action=_Version, nargs=0, help="show the version")
     commands = command.add_subparsers(dest="command", metavar="COMMAND", required=True)
     _add_log(commands)
     _add_report(commands)

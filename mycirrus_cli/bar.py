@@ -1,5 +1,6 @@
 """The progress bar."""
 
+import math
 from time import monotonic
 from types import TracebackType
 from typing import Self
@@ -10,7 +11,6 @@ from rich.text import Text
 from cirrus_ext.retry import RetryEvent
 
 from .console import console
-from .progress import wait_in_words
 
 
 class _Wait(ProgressColumn):
@@ -66,3 +66,11 @@ class Bar:
         trace: TracebackType | None,
     ) -> None:
         self._progress.stop()
+
+
+def wait_in_words(event: RetryEvent) -> str:
+    """``waiting 12 s, as the server asked``."""
+    seconds = math.ceil(event.wait)
+    if "Retry-After" in event.reason:
+        return f"waiting {seconds} s, as the server asked"
+    return f"waiting {seconds} s after {event.reason}"

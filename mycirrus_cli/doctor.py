@@ -22,9 +22,10 @@ from cirrus_ext.ranges import check_serial
 from cirrus_ext.retry import RetryPolicy, http_date
 from cirrus_ext.settings import Secret, find_base_url
 
-from .exits import DONE, FAILED, KEYS_PAGE, exit_code
+from .exits import DONE, FAILED
 from .keys import find_key
 from .query import utc_now
+from .sdk_errors import KEYS_PAGE, exit_code
 from .words import counted
 
 # Two requests at most: the second only if the first one did not come through.

@@ -1,19 +1,6 @@
-"""How a run can end: its exit code, and the line that says why and what to do about it."""
+"""How a run can end: the exit codes, and the errors of the command itself."""
 
 import textwrap
-
-from cirrus_ext.errors import (
-    APIConnectionError,
-    APIResponseError,
-    APIStatusError,
-    AuthenticationError,
-    CirrusError,
-    ConfigurationError,
-    InvalidRequestError,
-    PermissionDeniedError,
-    RateLimitError,
-    ServerError,
-)
 
 DONE, FAILED, BAD_USAGE, UNREACHABLE, OVERDUE = 0, 1, 2, 3, 4
 INTERRUPTED, TERMINATED = 130, 143
@@ -27,20 +14,6 @@ EXIT_CODES = {
     OVERDUE: "done, and an instrument is over --max-gap (report only)",
     INTERRUPTED: "stopped by Ctrl-C",
     TERMINATED: "stopped by the system",
-}
-
-# docs.mycirrus.cloud, guide to authentication.
-KEYS_PAGE = "https://mycirrus.cloud/developer-api"
-
-# The first that fits: what to do about an error.
-_ADVICE: dict[type[CirrusError], str] = {
-    AuthenticationError: f"keys are made at {KEYS_PAGE}",
-    PermissionDeniedError: f"scopes are chosen when a key is made, at {KEYS_PAGE}",
-    RateLimitError: "try again later",
-    ServerError: "the fault is the server's: try again later",
-    APIStatusError: "check the serial numbers, the range and --base-url",
-    APIConnectionError: "check the network, or ask mycirrus doctor",
-    APIResponseError: "what answers is not the API as it is documented: check --base-url",
 }
 
 
@@ -73,24 +46,3 @@ def exit_codes() -> str:
         for code, text in EXIT_CODES.items()
     ]
     return "exit codes:\n" + "\n".join(lines)
-
-
-def exit_code(error: CirrusError) -> int:
-    """The exit code that stands for an error of the SDK."""
-    if isinstance(error, ConfigurationError | InvalidRequestError):
-        return BAD_USAGE
-    if isinstance(error, RateLimitError | APIConnectionError):
-        return UNREACHABLE
-    return FAILED
-
-
-def in_one_line(error: CirrusError) -> str:
-    """What happened, where, and what to do about it."""
-    window = error.window
-    where = "" if window is None else f"{window.instrument} from {window.start.date()}: "
-    advice = _advice(error)
-    return where + str(error) + (f"; {advice}" if advice else "")
-
-
-def _advice(error: CirrusError) -> str:
-    return next((advice for kind, advice in _ADVICE.items() if isinstance(error, kind)), "")

@@ -12,11 +12,12 @@ import re
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, TextIO, cast
 
 from .exits import MissingExtraError
+from .times import written_time
 
 if TYPE_CHECKING:
     from cirrus_ext.records import CalibrationRecord
@@ -42,26 +43,6 @@ class Writer(Protocol):
 
     def finish(self) -> None:
         """Write what is due after the last record; to be called once."""
-
-
-def written_time(moment: datetime) -> str:
-    """A time in UTC, with as many digits as it takes: ``2022-06-07T11:18:42.814Z``.
-
-    Args:
-        moment: An aware time, of any zone.
-
-    Returns:
-        No fraction if that is zero, three digits for whole milliseconds, else six.
-
-    Raises:
-        ValueError: The time has no zone.
-    """
-    if moment.utcoffset() is None:
-        raise ValueError(f"time must have a zone: {moment.isoformat()}; give it tzinfo=UTC")
-    moment = moment.astimezone(UTC)
-    whole_milliseconds = moment.microsecond % 1000 == 0
-    digits = "milliseconds" if moment.microsecond and whole_milliseconds else "auto"
-    return moment.isoformat(timespec=digits).removesuffix("+00:00") + "Z"
 
 
 def _cells(record: "CalibrationRecord") -> tuple[str, str, str | None, str | None]:

@@ -11,10 +11,8 @@ from importlib import import_module
 from types import FrameType
 from typing import Any
 
-from cirrus_ext.errors import CirrusError
-
 from .arguments import parse
-from .exits import DONE, FAILED, INTERRUPTED, TERMINATED, CommandError, exit_code, in_one_line
+from .exits import DONE, FAILED, INTERRUPTED, TERMINATED, CommandError
 from .speech import say
 
 # Seconds in which a second Ctrl-C is the same one.
@@ -63,19 +61,25 @@ def _run(words: list[str]) -> int:
         raise
     except CommandError as error:
         line, code = str(error), error.code
-    except CirrusError as error:
-        line, code = "; ".join([in_one_line(error), *_notes(error)]), exit_code(error)
-        _explain(options)
-    except OSError as error:
-        _forget_output()
-        line, code = _of_the_system(error), FAILED
-        _explain(options)
     except Exception as error:  # noqa: BLE001 - no traceback, whatever happens
-        line = f"a fault of this program, {type(error).__name__}: {error}; -v shows where"
-        code = FAILED
+        line, code = _line_and_code(error)
         _explain(options)
     say(line)
     return code
+
+
+def _line_and_code(error: Exception) -> tuple[str, int]:
+    """One line about an error, and the exit code for it."""
+    from cirrus_ext.errors import CirrusError  # noqa: PLC0415 - --help does not wait for the SDK
+
+    from .sdk_errors import exit_code, in_one_line  # noqa: PLC0415 - as above
+
+    if isinstance(error, CirrusError):
+        return "; ".join([in_one_line(error), *_notes(error)]), exit_code(error)
+    if isinstance(error, OSError):
+        _forget_output()
+        return _of_the_system(error), FAILED
+    return f"a fault of this program, {type(error).__name__}: {error}; -v shows where", FAILED
 
 
 class _Terminated(KeyboardInterrupt):

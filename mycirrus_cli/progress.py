@@ -1,6 +1,5 @@
 """How far a run is, on a terminal."""
 
-import math
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -50,11 +49,3 @@ def shown(total: int, *, done: int = 0, quiet: bool, streaming: bool) -> Generat
         return
     with Bar(total, done) as bar:
         yield bar
-
-
-def wait_in_words(event: RetryEvent) -> str:
-    """``waiting 12 s, as the server asked``."""
-    seconds = math.ceil(event.wait)
-    if "Retry-After" in event.reason:
-        return f"waiting {seconds} s, as the server asked"
-    return f"waiting {seconds} s after {event.reason}"

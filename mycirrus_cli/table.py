@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from .console import console
-from .formats import written_time
+from .times import written_time
 from .words import counted
 
 if TYPE_CHECKING:

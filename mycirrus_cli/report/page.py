@@ -14,7 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from cirrus_ext.records import CalibrationRecord
-from mycirrus_cli.formats import written_time
+from mycirrus_cli.times import written_time
 from mycirrus_cli.words import counted
 from mycirrus_contract.html.texts import plain
 

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from mycirrus_cli.exits import EXIT_CODES, KEYS_PAGE
+from mycirrus_cli.exits import EXIT_CODES
 from mycirrus_cli.main import main
+from mycirrus_cli.sdk_errors import KEYS_PAGE
 from mycirrus_contract.standin.adapters import Standin, serve
 from mycirrus_contract.standin.rules import DEMO_KEY
 from tests.support.command import MYCIRRUS, PATIENCE, YEARS, Held, environment, mycirrus

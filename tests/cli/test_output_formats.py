@@ -35,8 +35,8 @@ from mycirrus_cli.formats import (
     guarded,
     records_of,
     table_writer,
-    written_time,
 )
+from mycirrus_cli.times import written_time
 
 TIME = datetime(2022, 6, 7, 11, 18, 42, 814_000, UTC)
 FULL = CalibrationRecord("QT123456", TIME, "Zoë", 'said "94 dB", left\r\n')

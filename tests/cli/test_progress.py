@@ -12,7 +12,7 @@ import pexpect
 import pytest
 
 from cirrus_ext import RetryEvent
-from mycirrus_cli.progress import wait_in_words
+from mycirrus_cli.bar import wait_in_words
 from mycirrus_contract.messages import Reply, Request
 from mycirrus_contract.standin.adapters import Standin, serve
 from tests.support.command import (

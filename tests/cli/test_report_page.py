@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 
 from cirrus_ext import CalibrationRecord
-from mycirrus_cli.formats import written_time
 from mycirrus_cli.report.drawing import NARROW, WIDE, shortened
 from mycirrus_cli.report.page import ROWS, Asked, minute, render
 from mycirrus_cli.report.summary import in_days, summarise
+from mycirrus_cli.times import written_time
 from mycirrus_cli.words import counted
 from mycirrus_contract.html.texts import UNSHOWN, plain
 from mycirrus_contract.standin.fleet import fleet

@@ -1,7 +1,5 @@
 """The longest gap is the longest, whoever counts: ends of the range, ties, half-open edges."""
 
-import subprocess
-import sys
 from datetime import UTC, datetime, timedelta, timezone
 from itertools import pairwise
 
@@ -146,16 +144,3 @@ def test_a_gap_is_over_only_if_it_is_longer(max_gap: timedelta | None, *, expect
 def test_a_length_in_words_never_says_more_than_there_was(length: timedelta, words: str) -> None:
     """Whole days, below two days whole hours, rounded down."""
     assert in_days(length) == words
-
-
-def test_counting_needs_neither_httpx_nor_matplotlib() -> None:
-    """What only counts does not wait for them."""
-    code = (
-        "import sys, mycirrus_cli.report.summary;"
-        "print({'httpx', 'matplotlib', 'jinja2'} & set(sys.modules))"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
-    )
-
-    assert done.stdout.strip() == "set()"
