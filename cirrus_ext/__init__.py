@@ -10,6 +10,7 @@ Not here: the typed client, which is generated (``mycirrus_client``), and the co
 
 from mycirrus_client.models import CalibrationLogItem
 
+from .calibration_log import CalibrationRecord
 from .client import AsyncCirrusClient, CirrusClient
 from .errors import (
     APIConnectionError,
@@ -26,7 +27,6 @@ from .errors import (
     ServerError,
 )
 from .ranges import HistoryWindow, plan_history
-from .records import CalibrationRecord
 from .retry import RetryEvent, RetryPolicy
 from .version import __version__
 

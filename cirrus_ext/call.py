@@ -1,70 +1,83 @@
-"""One call: its attempts, its budget, its place in the queue. No I/O, and no HTTP library.
+"""One call: its attempts, its waits and its time limit. No I/O, and no HTTP library.
 
-``http.py`` sends, waits and reads; what it may do next, and for how long, it is told here. Both
-its drivers, sync and async, are told by the same code.
+`Call.steps` is the retry loop, for both clients. It yields what to do next (`Acquire`, `Wait`,
+`Attempt`), in this order, until there is a response or no further attempt. A driver in ``http.py``
+does it; after an `Attempt` it has set the call's ``response`` or its ``problem``.
 """
 
 import asyncio
+import json
 import logging
-import random
 import threading
-import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Generator
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from .errors import APIConnectionError, CirrusError, RateLimitError, StopReason
-from .pace import Pace
+from . import errors
+from .clock import Clock
 from .ranges import HistoryWindow
-from .retry import Outcome, RetryEvent, Stop, decide
+from .rate_limit import AdaptiveRateLimiter
+from .responses import beginning_of, reason_of, status_error
+from .retry import Outcome, RetryEvent, Stop, decide, parse_retry_after
 from .settings import Settings
 
 logger = logging.getLogger("cirrus_ext")
 logger.addHandler(logging.NullHandler())
 
-# Asking twice does no more than asking once (RFC 9110, section 9.2.2); and the API has no others
-# that are ours to repeat.
-REPEATABLE = frozenset({"GET", "HEAD"})
+# To send twice has the same effect as to send once (RFC 9110, section 9.2.2).
+REPEATABLE_METHODS = frozenset({"GET", "HEAD"})
 
-AnyError = TypeVar("AnyError", bound=CirrusError)
-
-
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
+AnyError = TypeVar("AnyError", bound=errors.CirrusError)
 
 
-def _sleep(seconds: float, stop: threading.Event) -> None:
-    stop.wait(seconds)
+# Of httpx, with its body read: a call uses ``status_code``, ``headers`` and ``content``.
+Response = Any
 
 
 @dataclass(frozen=True)
-class Clock:
-    """Where time and chance come from. Tests bring their own.
+class Problem:
+    """Why an attempt brought no whole response.
 
     Attributes:
-        monotonic: Seconds, for durations.
-        now: The time of day (aware), for a ``Retry-After`` that is a date.
-        random: A number from 0 to 1, 1 excluded.
-        sleep: Waits so many seconds, or until the event is set.
-        async_sleep: Waits so many seconds, in an event loop.
+        reason: In a few words; may have secrets.
+        cause: The HTTP library's error.
+        timed_out: Whether a time limit ended the attempt.
+        transient: Whether another attempt could succeed.
     """
 
-    monotonic: Callable[[], float] = time.monotonic
-    now: Callable[[], datetime] = _utc_now
-    random: Callable[[], float] = random.random
-    sleep: Callable[[float, threading.Event], object] = _sleep
-    async_sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
+    reason: str
+    cause: BaseException
+    timed_out: bool
+    transient: bool
+
+
+@dataclass(frozen=True)
+class Acquire:
+    """Wait for a free slot of the client, and take it. The call releases it."""
+
+
+@dataclass(frozen=True)
+class Wait:
+    """Wait so many seconds, or until the call is cancelled."""
+
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """Send the request and read the response, within so many seconds."""
+
+    seconds: float
 
 
 @dataclass(frozen=True)
 class Context:
-    """What a method of ours knows of its request, and the request itself does not say.
+    """What a method of the client knows about its request, and the request itself does not say.
 
     Attributes:
         window: The window of a history.
-        scope: What the key must be allowed to do.
-        stop: Set when nobody wants the answer any more; sync only.
+        scope: The scope that the key needs.
+        stop: Set when the caller no longer wants the response; sync only.
     """
 
     window: HistoryWindow | None = None
@@ -72,137 +85,221 @@ class Context:
     stop: threading.Event | None = None
 
 
+@dataclass(frozen=True)
+class _Failure:
+    """An attempt that brought no 2xx: the error, what the policy needs to know, and a reason."""
+
+    error: errors.CirrusError
+    outcome: Outcome
+    reason: str
+
+
+@dataclass(frozen=True)
+class ClientState:
+    """What all calls of one client share."""
+
+    settings: Settings
+    clock: Clock
+    slots: threading.BoundedSemaphore | asyncio.BoundedSemaphore
+    limiter: AdaptiveRateLimiter = field(default_factory=AdaptiveRateLimiter)
+    closing: threading.Event = field(default_factory=threading.Event)
+
+    def start_call(self, method: str, path: str, context: Context) -> "Call":
+        """Start the time of a call."""
+        return Call(method, path, context, self, context.stop or self.closing)
+
+
 @dataclass
 class Call:
-    """One call, from its first attempt to its end.
-
-    A driver calls `queue`, then `turn` until it gives 0, then `begin`, then sends; if that did not
-    succeed, `conclude` gives the seconds to wait before the same again, or raises.
-    """
+    """One call, from its first attempt to its end."""
 
     method: str
     path: str
     context: Context
-    settings: Settings
-    clock: Clock
-    pace: Pace
+    client: ClientState
     stop: threading.Event
     attempt: int = 0
+    response: Response = None
+    problem: Problem | None = None
     _started: float = field(init=False)
-    _queued: float = field(init=False)
-    _last_error: CirrusError | None = None
+    _enqueued: float = field(init=False)
+    _last_error: errors.CirrusError | None = None
 
     def __post_init__(self) -> None:
-        self._started = self._queued = self.clock.monotonic()
+        self._started = self._enqueued = self.client.clock.monotonic()
+
+    def steps(self) -> Generator[Acquire | Wait | Attempt]:
+        """Run the retry loop: acquire a slot, wait for the rate limiter, attempt, decide, wait.
+
+        Yields:
+            What the driver has to do.
+
+        Raises:
+            CirrusError: There is no further attempt.
+        """
+        while True:
+            self.check_wanted()
+            self._enqueued = self.client.clock.monotonic()
+            yield Acquire()
+            try:
+                while seconds := self._queue_delay():
+                    yield Wait(seconds)
+                yield self._start_attempt()
+            finally:
+                self.client.slots.release()
+            if self.problem is not None:
+                failure = self._on_problem(self.problem)
+            elif 200 <= self.response.status_code <= 299:
+                self.client.limiter.on_accepted()
+                return
+            else:
+                failure = self._on_error_status()
+            yield Wait(self._next_delay(failure))
 
     @property
     def elapsed(self) -> float:
-        """Seconds since the call began, less the time spent in the queue."""
-        return self.clock.monotonic() - self._started
+        """Seconds since the call began, without the time in the queue."""
+        return self.client.clock.monotonic() - self._started
 
     @property
     def left(self) -> float:
-        """Seconds that are left of the budget."""
-        return self.settings.retry.total_timeout - self.elapsed
+        """Seconds that are left of ``total_timeout``."""
+        return self.client.settings.retry.total_timeout - self.elapsed
 
-    def queue(self) -> None:
-        """Begin to wait for a slot and for the end of a pause: time that does not count."""
-        self._queued = self.clock.monotonic()
+    def _exclude_queue_time(self) -> None:
+        """Time spent waiting for a slot, a cooldown or the rate does not count as elapsed."""
+        now = self.client.clock.monotonic()
+        self._started += now - self._enqueued
+        self._enqueued = now
 
-    def turn(self) -> float:
-        """Seconds after which to ask again; 0 if it is this call's turn to send.
+    def _queue_delay(self) -> float:
+        """Return the seconds to wait before the rate limiter is asked again; 0 to send now.
 
         Raises:
-            RateLimitError: The client is to pause for longer than what is left of the budget.
-            CirrusError: The last attempt's error, if nothing is left.
+            RateLimitError: The cooldown is longer than what is left of ``total_timeout``.
+            CirrusError: The last attempt's error, if nothing is left; or the call was cancelled.
         """
-        self._excuse_queue()
+        self.check_wanted()
+        self._exclude_queue_time()
         if self.left <= 0 and self._last_error is not None:
-            raise self.stamped(self._last_error, "total_timeout")
-        pause = self.pace.pause_left(self._queued)
-        if pause < self.left:
-            return self.pace.turn(self._queued)
-        error = RateLimitError(
-            f"429: the server asked this client to wait, for another {pause:.0f} s, and "
-            f"total_timeout leaves {self.left:.0f} s ({self.where})",
+            raise self.annotate(self._last_error, "total_timeout")
+        cooldown = self.client.limiter.cooldown_left(self._enqueued)
+        if cooldown < self.left:
+            return self.client.limiter.acquire(self._enqueued)
+        error = errors.RateLimitError(
+            f"429: the server asked this client to wait, for another {cooldown:.0f} s, and "
+            f"total_timeout leaves {self.left:.0f} s ({self._description})",
             status_code=429,
-            retry_after=pause,
+            retry_after=cooldown,
         )
-        raise self.stamped(error, "retry_after_too_long")
+        raise self.annotate(error, "retry_after_too_long")
 
-    def begin(self) -> float:
-        """Count an attempt; give the seconds that it may take."""
-        self._excuse_queue()
+    def _start_attempt(self) -> Attempt:
+        self._exclude_queue_time()
         self.attempt += 1
-        return self.left
+        self.problem = None
+        return Attempt(self.left)
 
-    def _excuse_queue(self) -> None:
-        now = self.clock.monotonic()
-        self._started += now - self._queued
-        self._queued = now
+    def _on_problem(self, problem: Problem) -> _Failure:
+        self.check_wanted()
+        reason = self.client.settings.api_key.scrub(problem.reason)
+        kind = errors.APITimeoutError if problem.timed_out else errors.APIConnectionError
+        what = "no whole answer in time" if problem.timed_out else "no whole answer"
+        error = kind(f"{what}: {reason} ({self._description})")
+        error.__cause__ = problem.cause
+        return _Failure(error, Outcome(transient=problem.transient), reason)
 
-    def conclude(self, error: CirrusError, outcome: Outcome, reason: str) -> float:
-        """Say what follows an attempt that did not succeed.
+    def _on_error_status(self) -> _Failure:
+        status, headers = self.response.status_code, self.response.headers
+        if status != 429:
+            self.client.limiter.on_accepted()
+        retry_after = parse_retry_after(
+            headers.get("retry-after"), date=headers.get("date"), now=self.client.clock.now()
+        )
+        error = status_error(
+            status,
+            self.response.content,
+            retry_after=retry_after,
+            key=self.client.settings.api_key,
+            scope=self.context.scope,
+            call=self._description,
+        )
+        return _Failure(error, Outcome(status, retry_after), reason_of(status, retry_after))
 
-        Args:
-            error: What to raise if nothing does.
-            outcome: What the policy needs to know of the attempt.
-            reason: What happened, in a few words without secrets.
-
-        Returns:
-            Seconds to wait before the next attempt.
+    def _next_delay(self, failure: _Failure) -> float:
+        """Return the seconds to wait before the next attempt.
 
         Raises:
-            CirrusError: ``error``, with what became of the call written on it.
+            CirrusError: There is none.
         """
-        self._last_error = error
+        self._last_error, outcome = failure.error, failure.outcome
         decision = decide(
-            self.settings.retry,
-            outcome if self.method in REPEATABLE else replace(outcome, repeatable=False),
+            self.client.settings.retry,
+            replace(outcome, repeatable=self.method in REPEATABLE_METHODS),
             attempt=self.attempt,
             elapsed=self.elapsed,
-            jitter=self.clock.random(),
+            jitter=self.client.clock.random(),
         )
         if isinstance(decision, Stop):
-            raise self.stamped(error, decision.reason)
+            raise self.annotate(failure.error, decision.reason)
+        wait = decision.seconds
         if outcome.status == 429:
-            self.pace.throttled(
-                self.clock.monotonic(), asked=outcome.retry_after, wait=decision.seconds
+            self.client.limiter.on_throttled(
+                self.client.clock.monotonic(), retry_after=outcome.retry_after, wait=wait
             )
-        self._announce(reason, decision.seconds)
-        return decision.seconds
-
-    def _announce(self, reason: str, wait: float) -> None:
-        logger.info(
-            "%s %s: attempt %d: %s; next in %.1f s",
-            self.method,
-            self.path,
-            self.attempt,
-            reason,
-            wait,
+        window = self.context.window
+        self._announce(
+            RetryEvent(self.attempt, failure.reason, wait, self.method, self.path, window)
         )
-        if self.settings.on_event is not None:
-            self.settings.on_event(
-                RetryEvent(self.attempt, reason, wait, self.method, self.path, self.context.window)
-            )
+        return wait
 
-    @property
-    def is_stopped(self) -> bool:
-        """Whether nobody wants the answer any more."""
-        return self.stop.is_set()
+    def _announce(self, event: RetryEvent) -> None:
+        what = (event.method, event.path, event.attempt, event.reason, event.wait)
+        logger.info("%s %s: attempt %d: %s; next in %.1f s", *what)
+        if self.client.settings.on_event is not None:
+            self.client.settings.on_event(event)
 
     def check_wanted(self) -> None:
-        """Give up if nobody wants the answer any more.
+        """Stop if the caller no longer wants the response.
 
         Raises:
             APIConnectionError: The client was closed, or a history was left.
         """
-        if self.is_stopped:
-            error = APIConnectionError(f"closed before there was an answer ({self.where})")
-            raise self.stamped(error, "not_retryable")
+        if self.stop.is_set():
+            error = errors.APIConnectionError(
+                f"closed before there was an answer ({self._description})"
+            )
+            raise self.annotate(error, "not_retryable")
 
-    def stamped(self, error: AnyError, reason: StopReason) -> AnyError:
-        """The error, with what became of the call written on it."""
+    def parse_json(self, response: Response, **options: Any) -> Any:
+        """Parse the body of a 2xx.
+
+        Raises:
+            APIResponseError: It is not JSON.
+        """
+        try:
+            return json.loads(response.content, **options)
+        except (ValueError, RecursionError) as error:
+            problem = f"is not JSON: {error}"
+        # Outside the handler: the parser's own error holds the whole body.
+        raise self.body_error(response, "$", problem)
+
+    def body_error(self, response: Response, path: str, problem: str) -> errors.APIResponseError:
+        """Return the error for a 2xx whose body does not fit the contract.
+
+        Args:
+            response: The response.
+            path: Where in the body, as a JSON path.
+            problem: What is wrong there, to be read after the path.
+        """
+        key, status = self.client.settings.api_key, response.status_code
+        message = key.scrub(f"{status}, but {path} {problem} ({self._description})")
+        body = beginning_of(response.content, key)
+        error = errors.APIResponseError(message, status_code=status, path=path, body=body)
+        return self.annotate(error, "not_retryable")
+
+    def annotate(self, error: AnyError, reason: errors.StopReason) -> AnyError:
+        """Write on the error what became of the call."""
         error.attempts = self.attempt
         error.elapsed = self.elapsed
         error.stop_reason = reason
@@ -210,7 +307,6 @@ class Call:
         return error
 
     @property
-    def where(self) -> str:
-        """The call in a few words, for a message."""
-        tries = "1 attempt" if self.attempt == 1 else f"{self.attempt} attempts"
-        return f"{self.method} {self.path}, {tries}"
+    def _description(self) -> str:
+        attempts = "1 attempt" if self.attempt == 1 else f"{self.attempt} attempts"
+        return f"{self.method} {self.path}, {attempts}"

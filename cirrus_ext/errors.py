@@ -42,10 +42,8 @@ class CirrusError(Exception):
         return _restore, (type(self), self.args, self.__dict__)
 
 
-def _restore(
-    kind: type[CirrusError], args: tuple[object, ...], attributes: dict[str, object]
-) -> CirrusError:
-    """Make a pickled error again, without the keywords that its class wants."""
+def _restore(kind: type[CirrusError], args: Any, attributes: dict[str, Any]) -> CirrusError:
+    """Restore a pickled error, without the keyword arguments of its class."""
     error = kind.__new__(kind, *args)
     error.__dict__.update(attributes)
     return error
@@ -139,11 +137,10 @@ _BY_STATUS: dict[int, type[APIStatusError]] = {
     401: AuthenticationError,
     403: PermissionDeniedError,
     429: RateLimitError,
+    **dict.fromkeys(range(500, 600), ServerError),
 }
 
 
 def status_error_class(status_code: int) -> type[APIStatusError]:
-    """The class that stands for a status."""
-    if 500 <= status_code <= 599:
-        return ServerError
+    """Return the class that stands for a status."""
     return _BY_STATUS.get(status_code, APIStatusError)

@@ -1,304 +1,227 @@
-"""Sends, waits, reads, and sends again: the one hand-written module that imports httpx.
+"""Sends, waits and reads: the one hand-written module that imports httpx.
 
-`HTTPClient` and `AsyncHTTPClient` are httpx clients whose ``send`` does all that. They are handed
-to the generated client, which so has it for every operation.
+`HTTPClient` and `AsyncHTTPClient` are httpx clients whose ``send`` does what `Call.steps` says. The
+generated client uses them, and so has retries and typed errors for every operation.
 """
 
 import asyncio
 import platform
 import ssl
 import threading
-from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
-from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from contextlib import closing, contextmanager, suppress
+from functools import partial
 from typing import Any
-from weakref import WeakSet
+from weakref import WeakSet, proxy
 
 import httpx
 
-from .answers import reason_of, response_error, status_error
-from .call import Call, Clock, Context
-from .errors import (
-    APIConnectionError,
-    APIResponseError,
-    APITimeoutError,
-    ConfigurationError,
-    InvalidRequestError,
-)
-from .pace import Pace
-from .retry import Outcome, parse_retry_after
+from .call import Acquire, Call, ClientState, Context, Problem, Wait
+from .clock import Clock
+from .deadline import HTTPCORE_ERRORS, POLL_INTERVAL, bound_reads, current_call, limit_timeouts
+from .errors import APIResponseError, ConfigurationError, InvalidRequestError
 from .settings import Settings
 from .version import __version__
-from .wire import CURRENT, POLL, BoundedBackend
 
 API_KEY_HEADER = "X-Api-Key"
 USER_AGENT = f"mycirrus-sdk/{__version__} python/{platform.python_version()}"
 
-# Under these names a request takes its Context along, and an answer its Call.
+# The extensions under which a request has its Context, and a response its Call.
 CONTEXT = "cirrus_context"
 _CALL = "cirrus_call"
 
 Response = httpx.Response
 Transport = httpx.BaseTransport
 AsyncTransport = httpx.AsyncBaseTransport
-Timeouts = dict[str, float | None]
 
 
-@dataclass(frozen=True)
-class Desk:
-    """What all calls of one client share."""
-
-    settings: Settings
-    clock: Clock
-    pace: Pace = field(default_factory=Pace)
-    closing: threading.Event = field(default_factory=threading.Event)
-
-    def open(self, request: httpx.Request) -> Call:
-        """Begin a call."""
-        context: Context = request.extensions.get(CONTEXT, Context())
-        return Call(
-            method=request.method,
-            path=request.url.path,
-            context=context,
-            settings=self.settings,
-            clock=self.clock,
-            pace=self.pace,
-            stop=context.stop or self.closing,
-        )
+def strip_location(response: Response) -> None:
+    """Drop the target of a redirect: httpx would parse it, and an invalid one hides the status."""
+    response.headers.pop("location", None)
 
 
-class HTTPClient(httpx.Client):
-    """An httpx client that keeps the settings' promises, for every request without ``stream``.
+async def _strip_location_async(response: Response) -> None:
+    strip_location(response)
 
-    ``send`` is overridden, and not a transport given, because that covers the reading of the body
-    and leaves proxies and certificates of the environment to httpx.
+
+class _CirrusClient:
+    """What both clients share; to be named before the class of httpx.
+
+    ``send`` is overridden, because it includes the reading of the body, and leaves proxies and
+    certificates of the environment to httpx. A transport of our own would do neither.
     """
 
-    def __init__(self, settings: Settings, *, transport: Transport | None, clock: Clock) -> None:
-        with explained():
-            super().__init__(
-                **_options(settings),
+    is_closed: bool
+    headers: httpx.Headers
+    _slots: Any
+    _hook: Callable[[Response], object]
+
+    def __init__(self, settings: Settings, *, transport: Any, clock: Clock) -> None:
+        workers = settings.max_concurrency
+        with translate_errors():
+            super().__init__(  # type: ignore[call-arg]  # of the class of httpx
+                base_url=settings.base_url,
+                headers={"User-Agent": USER_AGENT, "Accept": "application/json"},
+                timeout=settings.timeout,
+                verify=settings.verify,
+                limits=httpx.Limits(max_connections=workers, max_keepalive_connections=workers),
+                follow_redirects=False,
                 transport=transport,
-                event_hooks={"response": [_forget_location]},
+                event_hooks={"response": [self._hook]},
             )
-        _take_key(self, settings)
-        if transport is None:
-            _bound_reads(self)
-        self._desk = Desk(settings, clock)
-        self._slots = threading.BoundedSemaphore(settings.max_concurrency)
-        self._stops = WeakSet([self._desk.closing])
-        self._stops_lock = threading.Lock()
+        # Not sooner, because making a client can fail, and its error would show the key.
+        self.headers[API_KEY_HEADER] = settings.api_key.reveal()
+        _mask(self.headers)
+        self._client_state = ClientState(settings, clock, self._slots)
 
     def check_open(self) -> None:
-        """Refuse to go on when it is closed.
-
-        Raises:
-            ConfigurationError: It is.
-        """
+        """Raise ConfigurationError if the client is closed."""
         if self.is_closed:
-            raise _closed()
+            raise ConfigurationError("this client is closed; make a new one")
 
     def build_request(self, *args: Any, **kwargs: Any) -> httpx.Request:
-        """Build a request as httpx does, and refuse one that has no URL."""
+        """Build a request as httpx does, and refuse one that no URL can hold."""
         try:
-            return _masked(super().build_request(*args, **kwargs))
+            request: httpx.Request = super().build_request(*args, **kwargs)  # type: ignore[misc]
         except httpx.InvalidURL as error:
-            raise _no_url(error) from error
+            raise InvalidRequestError(
+                f"no URL can be made of this request: {error}; ask for less at once"
+            ) from error
+        _mask(request.headers)
+        return request
+
+    def _start_call(self, request: httpx.Request) -> Call:
+        context: Context = request.extensions.get(CONTEXT, Context())
+        return self._client_state.start_call(request.method, request.url.path, context)
+
+
+class HTTPClient(_CirrusClient, httpx.Client):
+    """An httpx client that keeps the promises of its settings, for requests without ``stream``."""
+
+    _hook = staticmethod(strip_location)
+
+    def __init__(self, settings: Settings, *, transport: Transport | None, clock: Clock) -> None:
+        self._slots = threading.BoundedSemaphore(settings.max_concurrency)
+        super().__init__(settings, transport=transport, clock=clock)
+        if transport is None:
+            bound_reads(self)
+        self._stops = WeakSet([self._client_state.closing])
+        self._stops_lock = threading.Lock()
 
     def send(self, request: httpx.Request, *, stream: bool = False, **options: Any) -> Response:
-        """Send until there is a 2xx or no hope of one, and read the whole body.
+        """Send until there is a 2xx or no further attempt, and read the whole body.
 
         Raises:
-            APIStatusError: The last answer has another status.
-            APIConnectionError: No whole answer came.
+            APIStatusError: The last response has another status.
+            APIConnectionError: No whole response came.
             APIResponseError: The body of a 2xx cannot be decoded.
         """
         self.check_open()
         if stream:
             return super().send(request, stream=True, **options)
-        call = self._desk.open(request)
-        timeouts = request.extensions.get("timeout", {})
-        while True:
-            result = _judged(call, self._attempt(call, request, timeouts))
-            if isinstance(result, Response):
-                return result
-            self._sleep(call, result)
+        call = self._start_call(request)
+        with closing(call.steps()) as steps:
+            for step in steps:
+                if isinstance(step, Acquire):
+                    while not self._slots.acquire(timeout=POLL_INTERVAL):
+                        call.check_wanted()
+                elif isinstance(step, Wait):
+                    self._client_state.clock.sleep(step.seconds, call.stop)
+                else:
+                    with _record_problems(call, request):
+                        call.response = self._attempt(step.seconds, call, request)
+        return _finished(call)
 
-    def _attempt(
-        self, call: Call, request: httpx.Request, timeouts: Timeouts
-    ) -> Response | httpx.RequestError:
-        """Send once, when it is this call's turn: the answer, or why there is none."""
-        call.queue()
-        with self._slot(call):
-            while wait := call.turn():
-                self._sleep(call, wait)
-            request.extensions["timeout"] = _within(timeouts, call.begin())
-            mark = CURRENT.set(call)
+    def _attempt(self, seconds: float, call: Call, request: httpx.Request) -> Response:
+        """Send once, and read the body."""
+        limit_timeouts(request, seconds)
+        token = current_call.set(call)
+        try:
+            response = super().send(request, stream=True, follow_redirects=False)
+            response.stream = _BoundedBody(response.stream, call)
             try:
-                response = super().send(request, stream=True, follow_redirects=False)
-                self._read(call, response)
+                response.read()
             except httpx.RequestError as error:
-                return error
+                return _without_body(response, call, error)
             finally:
-                CURRENT.reset(mark)
+                response.close()
+                release_stream(response)
             return response
-
-    @contextmanager
-    def _slot(self, call: Call) -> Generator[None]:
-        """Wait until fewer than ``max_concurrency`` requests are under way, and be one of them."""
-        call.check_wanted()
-        while not self._slots.acquire(timeout=POLL):
-            call.check_wanted()
-        try:
-            yield
         finally:
-            self._slots.release()
-
-    def _sleep(self, call: Call, seconds: float) -> None:
-        self._desk.clock.sleep(seconds, call.stop)
-        call.check_wanted()
-
-    def _read(self, call: Call, response: httpx.Response) -> None:
-        """Read the whole body, while the call's budget lasts."""
-        assert isinstance(response.stream, httpx.SyncByteStream)  # noqa: S101 - narrows
-        response.stream = _Bounded(response.stream, call)
-        response.extensions[_CALL] = call
-        try:
-            response.read()
-        except httpx.RequestError as error:
-            _raise_unread(response, error)
-        finally:
-            response.close()
-            _let_go(response)
+            current_call.reset(token)
 
     def new_stop(self) -> threading.Event:
-        """An event for a `Context`, that stops its calls when it or the client wants it."""
+        """Return an event for a `Context`: setting it, or closing the client, stops its calls."""
         stop = threading.Event()
         with self._stops_lock:
             self._stops.add(stop)
         return stop
 
     def close(self) -> None:
-        """Stop what is under way, and close the connections."""
+        """Stop all calls, and close the connections."""
         with self._stops_lock:
             for stop in self._stops:
                 stop.set()
         super().close()
 
 
-class AsyncHTTPClient(httpx.AsyncClient):
+class AsyncHTTPClient(_CirrusClient, httpx.AsyncClient):
     """The same as `HTTPClient`, in an event loop."""
+
+    _hook = staticmethod(_strip_location_async)
 
     def __init__(
         self, settings: Settings, *, transport: AsyncTransport | None, clock: Clock
     ) -> None:
-        with explained():
-            super().__init__(
-                **_options(settings),
-                transport=transport,
-                event_hooks={"response": [_forget_location_async]},
-            )
-        _take_key(self, settings)
-        self._desk = Desk(settings, clock)
         self._slots = asyncio.BoundedSemaphore(settings.max_concurrency)
-
-    def check_open(self) -> None:
-        """Refuse to go on when it is closed.
-
-        Raises:
-            ConfigurationError: It is.
-        """
-        if self.is_closed:
-            raise _closed()
-
-    def build_request(self, *args: Any, **kwargs: Any) -> httpx.Request:
-        """Build a request as httpx does, and refuse one that has no URL."""
-        try:
-            return _masked(super().build_request(*args, **kwargs))
-        except httpx.InvalidURL as error:
-            raise _no_url(error) from error
+        super().__init__(settings, transport=transport, clock=clock)
 
     async def send(
         self, request: httpx.Request, *, stream: bool = False, **options: Any
     ) -> Response:
-        """Send until there is a 2xx or no hope of one, and read the whole body.
-
-        Raises:
-            APIStatusError: The last answer has another status.
-            APIConnectionError: No whole answer came.
-            APIResponseError: The body of a 2xx cannot be decoded.
-        """
+        """Send until there is a 2xx or no further attempt: see `HTTPClient.send`."""
         self.check_open()
         if stream:
             return await super().send(request, stream=True, **options)
-        call = self._desk.open(request)
-        timeouts = request.extensions.get("timeout", {})
-        while True:
-            result = _judged(call, await self._attempt(call, request, timeouts))
-            if isinstance(result, Response):
-                return result
-            await self._sleep(call, result)
+        call = self._start_call(request)
+        with closing(call.steps()) as steps:
+            for step in steps:
+                if isinstance(step, Acquire):
+                    await self._slots.acquire()
+                elif isinstance(step, Wait):
+                    await self._client_state.clock.async_sleep(step.seconds)
+                else:
+                    with _record_problems(call, request):
+                        call.response = await self._attempt(step.seconds, call, request)
+        return _finished(call)
 
-    async def _attempt(
-        self, call: Call, request: httpx.Request, timeouts: Timeouts
-    ) -> Response | httpx.RequestError:
-        """Send once, when it is this call's turn: the answer, or why there is none."""
-        call.queue()
-        async with self._slots:
-            while wait := call.turn():
-                await self._sleep(call, wait)
-            left = call.begin()
-            request.extensions["timeout"] = _within(timeouts, left)
+    async def _attempt(self, seconds: float, call: Call, request: httpx.Request) -> Response:
+        """Send once, and read the body."""
+        limit_timeouts(request, seconds)
+        async with asyncio.timeout(seconds):
+            response = await super().send(request, stream=True, follow_redirects=False)
+            response.stream = _BoundedBody(response.stream, call)
             try:
-                async with _timeout(left):
-                    response = await super().send(request, stream=True, follow_redirects=False)
-                    await self._read(call, response)
+                await response.aread()
             except httpx.RequestError as error:
-                return error
+                return _without_body(response, call, error)
+            finally:
+                await response.aclose()
+                release_stream(response)
             return response
 
-    async def _sleep(self, call: Call, seconds: float) -> None:
-        await self._desk.clock.async_sleep(seconds)
-        call.check_wanted()
-
-    async def _read(self, call: Call, response: httpx.Response) -> None:
-        """Read the whole body, while the call's budget lasts."""
-        assert isinstance(response.stream, httpx.AsyncByteStream)  # noqa: S101 - narrows
-        response.stream = _AsyncBounded(response.stream, call)
-        response.extensions[_CALL] = call
-        try:
-            await response.aread()
-        except httpx.RequestError as error:
-            _raise_unread(response, error)
-        finally:
-            await response.aclose()
-            _let_go(response)
-
     async def aclose(self) -> None:
-        """Let no call begin another attempt, and close the connections."""
-        self._desk.closing.set()
+        """Let no call start another attempt, and close the connections."""
+        self._client_state.closing.set()
         await super().aclose()
 
 
-def _options(settings: Settings) -> dict[str, Any]:
-    """How to make an httpx client of these settings."""
-    workers = settings.max_concurrency
-    return {
-        "base_url": settings.base_url,
-        "headers": {"User-Agent": USER_AGENT, "Accept": "application/json"},
-        "timeout": settings.timeout,
-        "verify": settings.verify,
-        "limits": httpx.Limits(max_connections=workers, max_keepalive_connections=workers),
-        "follow_redirects": False,
-    }
-
-
 @contextmanager
-def explained() -> Generator[None]:
-    """Say what to look at when httpx cannot make a client: it has many exceptions for that.
+def translate_errors() -> Generator[None]:
+    """Translate the errors with which httpx refuses to make a client; it has many kinds.
 
     Raises:
-        ConfigurationError: It could not, because of what it was given or the environment.
+        ConfigurationError: An argument or the environment is invalid.
     """
     try:
         yield
@@ -309,15 +232,42 @@ def explained() -> Generator[None]:
         ) from error
 
 
-def _take_key(client: httpx.Client | httpx.AsyncClient, settings: Settings) -> None:
-    """Put the key into the headers of a client; not sooner, since making one can fail."""
-    client.headers[API_KEY_HEADER] = settings.api_key.reveal()
-    client.headers.__class__ = _MaskedHeaders
+@contextmanager
+def _record_problems(call: Call, request: httpx.Request) -> Generator[None]:
+    """Set the problem of a call where there is no response: from httpx, or its time is over."""
+    try:
+        yield
+    except (httpx.RequestError, TimeoutError) as error:
+        if isinstance(error, httpx.RequestError):  # its request has the key
+            error.request = httpx.Request(request.method, request.url.path)
+        reason = str(error) or ("total_timeout is over" if isinstance(error, TimeoutError) else "")
+        call.problem = Problem(
+            f"{type(error).__name__}: {reason}".removesuffix(": "),
+            cause=error,
+            timed_out=isinstance(error, httpx.TimeoutException | TimeoutError),
+            transient=_is_transient(error),
+        )
+
+
+def _is_transient(error: httpx.RequestError | TimeoutError) -> bool:
+    """Return whether another attempt could succeed."""
+    if not isinstance(error, httpx.TransportError | TimeoutError):
+        return False
+    if isinstance(error, httpx.UnsupportedProtocol | httpx.LocalProtocolError):
+        return False
+    link: BaseException | None = error
+    while isinstance(link, httpx.HTTPError | HTTPCORE_ERRORS):
+        link = link.__cause__ or link.__context__
+    return not isinstance(link, ssl.SSLCertVerificationError)
+
+
+def _mask(headers: httpx.Headers) -> None:
+    """Hide the key in the repr of headers. httpx does this for other headers, and has no option."""
+    with suppress(TypeError):
+        headers.__class__ = _MaskedHeaders
 
 
 class _MaskedHeaders(httpx.Headers):
-    """Headers that do not show the key to whoever only looks. httpx masks others, but not it."""
-
     def __repr__(self) -> str:
         shown = httpx.Headers(self)
         if API_KEY_HEADER in shown:
@@ -325,208 +275,72 @@ class _MaskedHeaders(httpx.Headers):
         return repr(shown)
 
 
-def _masked(request: httpx.Request) -> httpx.Request:
-    request.headers.__class__ = _MaskedHeaders  # httpx has no way to choose it
-    return request
+class _BoundedBody(httpx.SyncByteStream, httpx.AsyncByteStream):
+    """A body whose reading ends with the time of its call, however slowly it comes."""
 
-
-def _bound_reads(client: httpx.Client) -> None:
-    """Have no read of a client's own connections outlive its call.
-
-    The names are private to httpx, so each may be missing one day. Reads are then bounded by
-    httpx's own limit for one read, and bodies between chunks; a test would tell.
-    """
-    transports: list[Any] = [getattr(client, "_transport", None)]
-    transports += getattr(client, "_mounts", {}).values()
-    pools: list[Any] = [getattr(transport, "_pool", None) for transport in transports]
-    for pool in pools:
-        if backend := getattr(pool, "_network_backend", None):
-            pool._network_backend = BoundedBackend(backend)  # noqa: SLF001 - see above
-
-
-@asynccontextmanager
-async def _timeout(left: float) -> AsyncGenerator[None]:
-    """Let a block take so many seconds, and no more."""
-    limit = asyncio.timeout(left)
-    try:
-        async with limit:
-            yield
-    except TimeoutError as error:
-        if limit.expired():
-            raise httpx.ReadTimeout("total_timeout is over, and the answer is not") from error
-        raise
-
-
-def _within(timeouts: Timeouts, left: float) -> Timeouts:
-    """The timeouts of an attempt, none longer than what is left of the budget."""
-    left = max(left, 0.001)
-    return {
-        step: left if (limit := timeouts.get(step)) is None else min(limit, left)
-        for step in ("connect", "read", "write", "pool")
-    }
-
-
-def _forget_location(response: httpx.Response) -> None:
-    """Drop where a redirect leads: httpx would parse it, and a bad one would hide the status."""
-    response.headers.pop("location", None)
-
-
-async def _forget_location_async(response: httpx.Response) -> None:
-    _forget_location(response)
-
-
-class _Bounded(httpx.SyncByteStream):
-    """A body that ends in a timeout when the budget of its call is gone, however it drips."""
-
-    def __init__(self, stream: httpx.SyncByteStream, call: Call) -> None:
+    def __init__(self, stream: Any, call: Call) -> None:
         self._stream = stream
         self._call = call
 
     def __iter__(self) -> Iterator[bytes]:
         for chunk in self._stream:
             yield chunk
-            _check_budget(self._call)
-
-    def close(self) -> None:
-        self._stream.close()
-
-
-class _AsyncBounded(httpx.AsyncByteStream):
-    """The same as `_Bounded`, in an event loop."""
-
-    def __init__(self, stream: httpx.AsyncByteStream, call: Call) -> None:
-        self._stream = stream
-        self._call = call
+            self._check_time()
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         async for chunk in self._stream:
             yield chunk
-            _check_budget(self._call)
+            self._check_time()
+
+    def _check_time(self) -> None:
+        if self._call.left <= 0:
+            raise httpx.ReadTimeout("total_timeout is over, and the answer is not")
+
+    def close(self) -> None:
+        self._stream.close()
 
     async def aclose(self) -> None:
         await self._stream.aclose()
 
 
-def _let_go(response: Response) -> None:
-    """Untie a response from its stream: a body would wait for the garbage collector otherwise."""
+def release_stream(response: Response) -> None:
+    """Drop the stream of a response: the body would else wait for the garbage collector."""
     response.stream = httpx.ByteStream(b"")
 
 
-def _raise_unread(response: Response, error: httpx.RequestError) -> None:
-    """Judge a body that could not be read: an error status says enough without it."""
+def _without_body(response: Response, call: Call, error: httpx.RequestError) -> Response:
+    """Return a response whose body cannot be read, if its status is an error and says enough.
+
+    Raises:
+        APIResponseError: The body of a 2xx cannot be decoded.
+        httpx.RequestError: The body of a 2xx is not complete.
+    """
     if not response.is_success:
-        return
+        kept = {name: response.headers.get(name, "") for name in ("date", "retry-after")}
+        return Response(response.status_code, headers=kept, request=response.request)
     if isinstance(error, httpx.DecodingError):
-        raise mismatch(response, "$", f"cannot be decoded: {error}") from error
+        problem = f"cannot be decoded: {error}"
+        response = Response(response.status_code)
+        raise call.body_error(response, "$", problem) from error
     raise error
 
 
-def _check_budget(call: Call) -> None:
-    if call.left <= 0:
-        raise httpx.ReadTimeout("total_timeout is over, and the answer is not")
+def _finished(call: Call) -> Response:
+    """Return a 2xx, whose ``json`` raises an error of ours if the body is not JSON."""
+    response: Response = call.response
+    response.extensions[_CALL] = call
+    call.response = None  # no circle that would keep the body
+    response.json = partial(call.parse_json, proxy(response))  # type: ignore[method-assign]  # httpx has no option for it
+    return response
 
 
-def _judged(call: Call, result: Response | httpx.RequestError) -> Response | float:
-    """Give a good answer back, or else the seconds to wait before the next attempt.
-
-    Raises:
-        CirrusError: There is no further attempt.
-    """
-    if isinstance(result, Response):
-        return _answered(call, result)
-    return _failed(call, result)
-
-
-def _answered(call: Call, response: httpx.Response) -> Response | float:
-    """Take an answer: give it back if it is a 2xx, else the seconds to wait.
-
-    Raises:
-        APIStatusError: There is no further attempt.
-    """
-    if response.status_code != 429:
-        call.pace.accepted()
-    if response.is_success:
-        response.__class__ = _Answer  # httpx has no way to choose the class of its responses
-        return response
-    status, headers = response.status_code, response.headers
-    retry_after = parse_retry_after(
-        headers.get("retry-after"), date=headers.get("date"), now=call.clock.now()
-    )
-    error = status_error(call, status, _content(response), retry_after)
-    return call.conclude(error, Outcome(status, retry_after), reason_of(status, retry_after))
-
-
-def _failed(call: Call, cause: httpx.RequestError) -> float:
-    """Take a failure: give the seconds to wait.
-
-    Raises:
-        APIConnectionError: There is no further attempt.
-    """
-    reason = call.settings.api_key.scrub(f"{type(cause).__name__}: {cause}".removesuffix(": "))
-    error: APIConnectionError
-    if isinstance(cause, httpx.TimeoutException):
-        error = APITimeoutError(f"no whole answer in time: {reason} ({call.where})")
-    else:
-        error = APIConnectionError(f"no whole answer: {reason} ({call.where})")
-    # Now, since the error may be raised later, when the budget ends in a wait.
-    error.__cause__ = cause
-    cause.request = httpx.Request(call.method, call.path)  # the real one has the key
-    call.check_wanted()
-    return call.conclude(error, Outcome(transient=_is_transient(cause)), reason)
-
-
-def _is_transient(cause: httpx.RequestError) -> bool:
-    """Whether another attempt could do better than this failure."""
-    if not isinstance(cause, httpx.TransportError):
-        return False
-    if isinstance(cause, httpx.UnsupportedProtocol | httpx.LocalProtocolError):
-        return False
-    return not isinstance(_root_of(cause), ssl.SSLCertVerificationError)
-
-
-def _root_of(cause: BaseException) -> BaseException | None:
-    """What happened below the HTTP libraries; not what the caller may be handling above them."""
-    link: BaseException | None = cause
-    while link is not None and type(link).__module__.partition(".")[0] in {"httpx", "httpcore"}:
-        link = link.__cause__ or link.__context__
-    return link
-
-
-class _Answer(httpx.Response):
-    """A 2xx. Whoever asks it for JSON that it has not got is told so by an error of ours."""
-
-    def json(self, **kwargs: Any) -> Any:
-        try:
-            return super().json(**kwargs)
-        except (ValueError, RecursionError) as error:
-            problem = f"is not JSON: {error}"
-        # Outside the handler: the parser's own error holds the whole body.
-        raise mismatch(self, "$", problem)
-
-
-def mismatch(response: Response, path: str, problem: str) -> APIResponseError:
-    """The error for a 2xx of this client whose body does not fit the contract.
+def body_error(response: Response, path: str, problem: str) -> APIResponseError:
+    """Return the error for a 2xx of a client of ours whose body does not fit the contract.
 
     Args:
-        response: The answer.
+        response: The response.
         path: Where in the body, as a JSON path.
         problem: What is wrong there, to be read after the path.
     """
     call: Call = response.extensions[_CALL]
-    return response_error(call, response.status_code, path, problem, _content(response))
-
-
-def _content(response: Response) -> bytes:
-    """What was read of the body: all of it, or nothing if it broke off."""
-    try:
-        return response.content
-    except httpx.ResponseNotRead:
-        return b""
-
-
-def _no_url(error: httpx.InvalidURL) -> InvalidRequestError:
-    return InvalidRequestError(f"no URL can be made of this request: {error}; ask for less at once")
-
-
-def _closed() -> ConfigurationError:
-    return ConfigurationError("this client is closed; make a new one")
+    return call.body_error(response, path, problem)

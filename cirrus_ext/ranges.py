@@ -151,7 +151,7 @@ def one_year_after(moment: datetime) -> datetime:
         return moment.replace(year=moment.year + 1, month=3, day=1)
 
 
-def request_range(start: datetime | str, end: datetime | str) -> tuple[datetime, datetime]:
+def check_range(start: datetime | str, end: datetime | str) -> tuple[datetime, datetime]:
     """Check the range of one request and give it as it is sent.
 
     Raises:
@@ -192,7 +192,7 @@ class HistoryWindow:
         instrument: The serial number.
         start: The first moment that belongs to the window; converted to UTC.
         end: The first moment that no longer does; converted to UTC. Asked for with its margins
-            (see `asked`), a window has at most 365 days.
+            (see `request_range`), a window has at most 365 days.
 
     Raises:
         InvalidRequestError: A bad serial number, a bad time, or more than 365 days.
@@ -210,7 +210,7 @@ class HistoryWindow:
                 raise InvalidRequestError(f"{name} must be an aware datetime: {value!r} is str")
             object.__setattr__(self, name, as_utc(name, value))
         _check_order(self.start, self.end)
-        first, last = self.asked
+        first, last = self.request_range
         if last - first > LONGEST_WINDOW:
             raise InvalidRequestError(
                 f"a window must have at most {LONGEST_WINDOW.days} days, a millisecond to spare "
@@ -219,23 +219,23 @@ class HistoryWindow:
             )
 
     @property
-    def asked(self) -> tuple[datetime, datetime]:
+    def request_range(self) -> tuple[datetime, datetime]:
         """The range to send: a millisecond wider at both ends.
 
         Whether the API counts the ends in is not documented. With room to spare it does not
         matter; what is outside the window is dropped from the answer.
         """
-        return _asked_from(self.start), _asked_until(self.end)
+        return _with_margin_before(self.start), _with_margin_after(self.end)
 
     def __contains__(self, moment: datetime) -> bool:
         return self.start <= moment < self.end
 
 
-def _asked_from(start: datetime) -> datetime:
+def _with_margin_before(start: datetime) -> datetime:
     return _shift(floor_ms(start), -MILLISECOND)
 
 
-def _asked_until(end: datetime) -> datetime:
+def _with_margin_after(end: datetime) -> datetime:
     return _shift(ceil_ms(end), MILLISECOND)
 
 
@@ -259,8 +259,8 @@ def plan_history(
     first, last = as_utc("start", start), as_utc("end", end)
     _check_order(first, last)
     edges = [first]
-    while _asked_until(last) - _asked_from(edges[-1]) > LONGEST_WINDOW:
-        edges.append(_asked_from(edges[-1]) + LONGEST_WINDOW - MILLISECOND)
+    while _with_margin_after(last) - _with_margin_before(edges[-1]) > LONGEST_WINDOW:
+        edges.append(_with_margin_before(edges[-1]) + LONGEST_WINDOW - MILLISECOND)
     edges.append(last)
     return [
         HistoryWindow(serial, since, until)

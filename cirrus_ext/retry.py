@@ -1,7 +1,7 @@
 """When to try again, and how long to wait first.
 
-Pure: no I/O, no clock, no random number of its own. ``http.py`` asks, waits and sends.
-The numbers and the reason for each are in the README, section "Retries".
+Pure: no I/O, no clock, no random number of its own. ``call.py`` applies it. The reason for each
+number is in ``docs/retries-and-errors.md``.
 """
 
 import re
@@ -52,13 +52,10 @@ class RetryPolicy:
     throttle_cap: float = 30.0
 
     def __post_init__(self) -> None:
-        if not isinstance(self.max_attempts, int) or isinstance(self.max_attempts, bool):
+        attempts = self.max_attempts
+        if not isinstance(attempts, int) or isinstance(attempts, bool) or attempts < 1:
             raise ConfigurationError(
-                f"max_attempts must be a whole number: {self.max_attempts!r}; 1 turns retries off"
-            )
-        if self.max_attempts < 1:
-            raise ConfigurationError(
-                f"max_attempts must be at least 1: {self.max_attempts}; 1 turns retries off"
+                f"max_attempts must be a whole number from 1: {attempts!r}; 1 turns retries off"
             )
         check_seconds("total_timeout", self.total_timeout, above_zero=True)
         for field in fields(self)[2:]:

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from cirrus_ext.client import CALIBRATION_LOG_SCOPE, CirrusClient
+from cirrus_ext.calibration_log import SCOPE
+from cirrus_ext.client import CirrusClient
 from cirrus_ext.errors import (
     APIConnectionError,
     APIResponseError,
@@ -207,7 +208,7 @@ def _scope(found: Examination) -> Finding:
         "scope",
         "FAULT",
         f"the key may not read the log of {found.serial} ({_status(found.error)}): it needs the "
-        f"scope {CALIBRATION_LOG_SCOPE}, which is chosen when a key is made, at {KEYS_PAGE}, and "
+        f"scope {SCOPE}, which is chosen when a key is made, at {KEYS_PAGE}, and "
         "access to this instrument",
     )
 

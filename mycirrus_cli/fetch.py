@@ -19,7 +19,7 @@ from .speech import say
 from .words import counted, shortened
 
 if TYPE_CHECKING:
-    from cirrus_ext.records import CalibrationRecord
+    from cirrus_ext.calibration_log import CalibrationRecord
 
     Answer = tuple[HistoryWindow, list[CalibrationRecord]]
 

@@ -20,7 +20,7 @@ from .exits import MissingExtraError
 from .times import written_time
 
 if TYPE_CHECKING:
-    from cirrus_ext.records import CalibrationRecord
+    from cirrus_ext.calibration_log import CalibrationRecord
 
 # The keys and columns of every format, in this order.
 COLUMNS = ("instrument", "time", "user", "message")
@@ -211,7 +211,7 @@ def records_of(lines: Iterable[bytes]) -> "Iterator[CalibrationRecord]":
     Raises:
         ValueError: A line holds no record; which one, by number from 1.
     """
-    from cirrus_ext.records import CalibrationRecord  # noqa: PLC0415 - loads httpx, and --help need not wait
+    from cirrus_ext.calibration_log import CalibrationRecord  # noqa: PLC0415 - loads httpx, and --help need not wait
 
     for number, line in enumerate(lines, 1):
         try:

@@ -22,7 +22,7 @@ from .resume import Unfinished
 from .words import counted
 
 if TYPE_CHECKING:
-    from cirrus_ext.records import CalibrationRecord
+    from cirrus_ext.calibration_log import CalibrationRecord
 
 # Streams to standard output as it comes; a table is printed at the end.
 TABLE = "table"

@@ -22,7 +22,7 @@ from .formats import ndjson_line, records_of
 from .query import Query
 
 if TYPE_CHECKING:
-    from cirrus_ext.records import CalibrationRecord
+    from cirrus_ext.calibration_log import CalibrationRecord
 
 VERSION = 1
 

@@ -18,7 +18,7 @@ from .times import written_time
 from .words import counted
 
 if TYPE_CHECKING:
-    from cirrus_ext.records import CalibrationRecord
+    from cirrus_ext.calibration_log import CalibrationRecord
 
 Row = tuple[str, str, str, str]
 

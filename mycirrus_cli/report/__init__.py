@@ -15,7 +15,7 @@ from mycirrus_cli.words import shortened
 from .summary import is_over, summarise
 
 if TYPE_CHECKING:
-    from cirrus_ext.records import CalibrationRecord
+    from cirrus_ext.calibration_log import CalibrationRecord
 
 
 SUFFIXES = (".html", ".htm")

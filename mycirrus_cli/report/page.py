@@ -13,7 +13,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from cirrus_ext.records import CalibrationRecord
+from cirrus_ext.calibration_log import CalibrationRecord
 from mycirrus_cli.times import written_time
 from mycirrus_cli.words import counted
 from mycirrus_contract.html.texts import plain

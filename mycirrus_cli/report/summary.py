@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from mycirrus_cli.words import counted
 
 if TYPE_CHECKING:  # records.py imports httpx, and what counts entries can do without
-    from cirrus_ext.records import CalibrationRecord
+    from cirrus_ext.calibration_log import CalibrationRecord
 
 HOUR = timedelta(hours=1)
 SHORTEST_IN_DAYS = timedelta(days=2)

@@ -21,7 +21,7 @@ from cirrus_ext import (
     InvalidRequestError,
     RetryPolicy,
 )
-from cirrus_ext.http import explained
+from cirrus_ext.http import translate_errors
 from mycirrus_contract.messages import Reply
 from mycirrus_contract.model import PATH, tolerant
 
@@ -104,7 +104,7 @@ class Probe:
 
     @contextmanager
     def _clients(self) -> Generator[tuple[httpx.Client, CirrusClient]]:
-        with explained():
+        with translate_errors():
             own = httpx.Client(timeout=TIMEOUT, transport=self.transport)
         with (
             own,

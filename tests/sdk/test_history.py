@@ -141,7 +141,7 @@ def test_empty_windows_are_given_too_and_in_order(colour: str) -> None:
 def failing_at(bad: HistoryWindow) -> httpx.MockTransport:
     """A stand-in that cannot answer one of the windows."""
     good = Standin(WORLD).transport()
-    bad_start = bad.asked[0].isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    bad_start = bad.request_range[0].isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
     def answer(request: httpx.Request) -> httpx.Response:
         params = request.url.params

@@ -95,7 +95,14 @@ def test_no_failure_shows_the_key(colour: str, name: str, caplog: pytest.LogCapt
 def test_no_repr_shows_the_key(client_class: type) -> None:
     """Of the client, of the generated client inside, of its HTTP client, of the settings."""
     client = client_class(KEY)
-    shown = [client, client.raw, client._http, client._settings, client._http._desk, vars(client)]
+    shown = [
+        client,
+        client.raw,
+        client._http,
+        client._settings,
+        client._http._client_state,
+        vars(client),
+    ]
     shown += [client._http.headers, client._http.build_request("GET", "/").headers]
 
     assert all(KEY not in repr(thing) + str(thing) for thing in shown)

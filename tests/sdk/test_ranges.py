@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cirrus_ext import HistoryWindow, InvalidRequestError, plan_history
-from cirrus_ext.ranges import LONGEST_WINDOW, as_utc, ceil_ms, floor_ms, request_range, wire_time
+from cirrus_ext.ranges import LONGEST_WINDOW, as_utc, ceil_ms, check_range, floor_ms, wire_time
 from mycirrus_contract.model import tolerant
 from tests.support.clients import use
 
@@ -137,12 +137,12 @@ def test_a_history_refuses_at_the_call_and_not_at_the_first_record(colour: str) 
 )
 def test_one_calendar_year_is_the_longest_range(start: str, longest: str) -> None:
     """The widest reading of "1 year", to the millisecond; 29 February leads to 1 March."""
-    first, last = request_range(start, longest)
+    first, last = check_range(start, longest)
 
     assert RULE.violation(first, last) is None
     if last.year < 9999:
         with pytest.raises(InvalidRequestError, match="at most one year"):
-            request_range(start, last + timedelta(milliseconds=1))
+            check_range(start, last + timedelta(milliseconds=1))
 
 
 # Any time in any zone: years 1 and 9999, both sides of a clock change, times that no clock showed.
@@ -184,7 +184,7 @@ def in_utc(moment: datetime) -> datetime:
 def test_the_sdk_refuses_exactly_what_the_specs_range_rule_forbids(
     bounds: tuple[datetime, datetime],
 ) -> None:
-    """``x-cirrus-range`` and ``request_range`` know nothing of each other.
+    """``x-cirrus-range`` and ``check_range`` know nothing of each other.
 
     The order is judged on what is given, the length on what is sent: a start rounded down and an
     end rounded up.
@@ -195,7 +195,7 @@ def test_the_sdk_refuses_exactly_what_the_specs_range_rule_forbids(
     if last != end:
         last = min(later(last, timedelta(milliseconds=1)), LATEST)
     try:
-        sent = request_range(*bounds)
+        sent = check_range(*bounds)
     except InvalidRequestError:
         assert start >= end or RULE.violation(first, last)
     else:
@@ -235,11 +235,13 @@ def test_windows_are_contiguous_cover_the_range_and_are_as_few_as_can_be(
     assert (windows[0].start, windows[-1].end) == (start, end)
     assert all(one.end == other.start for one, other in pairwise(windows))
     for window in windows:
-        first, last = window.asked
+        first, last = window.request_range
         assert first <= window.start < window.end <= later(last, timedelta(milliseconds=1))
         assert last - first <= LONGEST_WINDOW
         assert {first.microsecond % 1000, last.microsecond % 1000} == {0}
-    assert all(one.asked[1] - one.asked[0] == LONGEST_WINDOW for one in windows[:-1])
+    assert all(
+        one.request_range[1] - one.request_range[0] == LONGEST_WINDOW for one in windows[:-1]
+    )
 
 
 @given(moments, st.booleans())
@@ -306,7 +308,7 @@ def test_a_window_is_asked_for_with_a_millisecond_to_spare_at_each_end() -> None
         datetime(2023, 2, 1, 0, 0, 0, 5_500, tzinfo=UTC),
     )
 
-    assert [moment.microsecond for moment in window.asked] == [4_000, 7_000]
+    assert [moment.microsecond for moment in window.request_range] == [4_000, 7_000]
 
 
 def test_the_first_moment_belongs_to_a_window_and_the_last_does_not() -> None:
@@ -429,7 +431,7 @@ def test_the_longest_range_there_is_can_be_planned() -> None:
     windows = plan_history(["QT1"], start=ends[0], end=ends[1])
 
     assert len(windows) == 10_006  # 3,652,059 days
-    assert windows[0].asked[0] == ends[0]
+    assert windows[0].request_range[0] == ends[0]
 
 
 def test_an_offset_that_leads_out_of_the_calendar_is_clamped() -> None:
@@ -447,4 +449,4 @@ def test_an_offset_that_leads_out_of_the_calendar_is_clamped() -> None:
     )
 
     assert window.start == EARLIEST
-    assert (last.end, last.asked[1]) == (LATEST, LATEST)
+    assert (last.end, last.request_range[1]) == (LATEST, LATEST)

@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from cirrus_ext import AsyncCirrusClient, CirrusClient, plan_history
-from cirrus_ext.pace import EVIDENCE, FORGOTTEN, GROWTH, Pace
+from cirrus_ext.rate_limit import GROWTH, MAX_GROWTH_SECONDS, MIN_SAMPLES, AdaptiveRateLimiter
 from mycirrus_contract.standin.adapters import Limit, Standin, serve
 from mycirrus_contract.standin.fleet import fleet
 from mycirrus_contract.standin.rules import DEMO_KEY, World
@@ -21,125 +21,127 @@ from tests.support.clients import KEY
 WORLD = World(fleet(datetime(2026, 1, 1, tzinfo=UTC)))
 
 
-def taught(pace: Pace, *, accepted: int, seconds: float, asked: float = 1.0) -> float:
-    """Teach a pace a rate.
+def measured(
+    limiter: AdaptiveRateLimiter, *, accepted: int, seconds: float, asked: float = 1.0
+) -> float:
+    """Let a limiter measure a rate.
 
     Returns:
         The time when the pause is over.
     """
-    pace.turn(0.0)
+    limiter.acquire(0.0)
     for _ in range(accepted):
-        pace.accepted()
-    pace.throttled(seconds, asked=asked, wait=asked)
-    pace.turn(seconds + asked)
+        limiter.on_accepted()
+    limiter.on_throttled(seconds, retry_after=asked, wait=asked)
+    limiter.acquire(seconds + asked)
     return seconds + asked
 
 
 def test_there_is_no_limit_until_a_429_comes() -> None:
     """However fast it goes."""
-    pace = Pace()
+    limiter = AdaptiveRateLimiter()
 
-    assert [pace.turn(0.0) for _ in range(1000)] == [0.0] * 1000
-    assert pace.rate(0.0) is None
+    assert [limiter.acquire(0.0) for _ in range(1000)] == [0.0] * 1000
+    assert limiter.rate(0.0) is None
 
 
 def test_a_429_with_a_wait_pauses_all_turns() -> None:
     """For as long as it is waited for."""
-    pace = Pace()
-    pace.throttled(10.0, asked=5.0, wait=6.0)
+    limiter = AdaptiveRateLimiter()
+    limiter.on_throttled(10.0, retry_after=5.0, wait=6.0)
 
-    assert pace.turn(10.0) == 6.0
-    assert pace.turn(15.0) == 1.0
-    assert pace.turn(16.0) == 0.0
+    assert limiter.acquire(10.0) == 6.0
+    assert limiter.acquire(15.0) == 1.0
+    assert limiter.acquire(16.0) == 0.0
 
 
 def test_a_shorter_wait_does_not_end_a_pause_early() -> None:
     """The longest counts."""
-    pace = Pace()
-    pace.throttled(10.0, asked=60.0, wait=60.0)
-    pace.throttled(11.0, asked=1.0, wait=1.0)
+    limiter = AdaptiveRateLimiter()
+    limiter.on_throttled(10.0, retry_after=60.0, wait=60.0)
+    limiter.on_throttled(11.0, retry_after=1.0, wait=1.0)
 
-    assert pace.pause_left(11.0) == 59.0
+    assert limiter.cooldown_left(11.0) == 59.0
 
 
 def test_the_rate_is_what_was_taken_over_the_time_it_took_and_the_wait() -> None:
     """Twenty in a twentieth of a second and a wait of a second are nineteen a second, not 400."""
-    pace = Pace()
-    over = taught(pace, accepted=20, seconds=0.05)
+    limiter = AdaptiveRateLimiter()
+    over = measured(limiter, accepted=20, seconds=0.05)
 
-    assert pace.rate(over) == pytest.approx(20 / 1.05)
+    assert limiter.rate(over) == pytest.approx(20 / 1.05)
 
 
 def test_turns_come_at_the_rate_and_a_late_one_delays_no_other() -> None:
     """Ten a second; a turn that is taken 50 ms late leaves the next where it was due."""
-    pace = Pace()
-    now = taught(pace, accepted=20, seconds=1.0)
-    while pace.turn(now) == 0.0:
+    limiter = AdaptiveRateLimiter()
+    now = measured(limiter, accepted=20, seconds=1.0)
+    while limiter.acquire(now) == 0.0:
         pass
 
-    assert pace.turn(now) == pytest.approx(0.1, rel=1e-3)
-    assert pace.turn(now + 0.15) == 0.0
-    assert pace.turn(now + 0.15) == pytest.approx(0.05, rel=1e-2)
+    assert limiter.acquire(now) == pytest.approx(0.1, rel=1e-3)
+    assert limiter.acquire(now + 0.15) == 0.0
+    assert limiter.acquire(now + 0.15) == pytest.approx(0.05, rel=1e-2)
 
 
 def test_a_client_that_was_idle_gets_no_credit_for_it() -> None:
     """A minute of silence does not allow a burst."""
-    pace = Pace()
-    now = taught(pace, accepted=20, seconds=1.0) + 60
-    taken = sum(pace.turn(now) == 0.0 for _ in range(100))
+    limiter = AdaptiveRateLimiter()
+    now = measured(limiter, accepted=20, seconds=1.0) + 60
+    taken = sum(limiter.acquire(now) == 0.0 for _ in range(100))
 
     assert taken <= 2
 
 
 def test_the_rate_grows_slowly_and_in_the_end_is_forgotten() -> None:
     """By a hundredth in a second."""
-    pace = Pace()
-    now = taught(pace, accepted=20, seconds=1.0)
+    limiter = AdaptiveRateLimiter()
+    now = measured(limiter, accepted=20, seconds=1.0)
 
-    assert pace.rate(now + 10) == pytest.approx(10 * (1 + GROWTH) ** 10)
-    assert pace.rate(now + FORGOTTEN) is None
+    assert limiter.rate(now + 10) == pytest.approx(10 * (1 + GROWTH) ** 10)
+    assert limiter.rate(now + MAX_GROWTH_SECONDS) is None
 
 
 def test_the_429s_of_requests_that_were_under_way_together_teach_once() -> None:
     """And answers that come after the first of them count: they had been taken before it."""
-    pace = Pace()
-    pace.turn(0.0)
+    limiter = AdaptiveRateLimiter()
+    limiter.acquire(0.0)
     for _ in range(10):
-        pace.accepted()
-        pace.throttled(1.0, asked=1.0, wait=1.0)
-    pace.turn(2.0)
-    taught_once = pace.rate(2.0)
-    for _ in range(EVIDENCE - 1):
-        pace.accepted()
-    pace.throttled(2.1, asked=1.0, wait=1.0)
-    pace.turn(3.1)
+        limiter.on_accepted()
+        limiter.on_throttled(1.0, retry_after=1.0, wait=1.0)
+    limiter.acquire(2.0)
+    taught_once = limiter.rate(2.0)
+    for _ in range(MIN_SAMPLES - 1):
+        limiter.on_accepted()
+    limiter.on_throttled(2.1, retry_after=1.0, wait=1.0)
+    limiter.acquire(3.1)
 
     assert taught_once == pytest.approx(10 / 2)
-    assert pace.rate(2.0) == taught_once
+    assert limiter.rate(2.0) == taught_once
 
 
 def test_one_429_before_anything_was_taken_teaches_nothing() -> None:
     """It may have been meant for somebody else's requests."""
-    pace = Pace()
-    over = taught(pace, accepted=1, seconds=0.1)
+    limiter = AdaptiveRateLimiter()
+    over = measured(limiter, accepted=1, seconds=0.1)
 
-    assert pace.rate(over) is None
+    assert limiter.rate(over) is None
 
 
 @example([(0.0, False, 0.0), (0.0, False, 0.0), (0.0, True, 0.0)])  # all in no time at all
 @given(st.lists(st.tuples(st.floats(0, 5), st.booleans(), st.floats(0, 10)), max_size=50))
 def test_a_turn_that_is_waited_for_is_had(steps: list[tuple[float, bool, float]]) -> None:
     """Whatever happened before: who waits as told is not told to wait for ever."""
-    pace, now = Pace(), 0.0
+    limiter, now = AdaptiveRateLimiter(), 0.0
     for pause, is_429, asked in steps:
         now += pause
-        pace.turn(now)
+        limiter.acquire(now)
         if is_429:
-            pace.throttled(now, asked=asked, wait=asked)
+            limiter.on_throttled(now, retry_after=asked, wait=asked)
         else:
-            pace.accepted()
+            limiter.on_accepted()
     for _ in range(5):
-        wait = pace.turn(now)
+        wait = limiter.acquire(now)
         assert wait >= 0
         if wait == 0:
             return
@@ -223,14 +225,14 @@ def test_a_server_that_does_not_limit_is_not_slowed_down() -> None:
     """No request waits for a turn: the pace never says so."""
     waits: list[float] = []
 
-    class Listening(Pace):
-        def turn(self, now: float) -> float:
-            waits.append(super().turn(now))
+    class Listening(AdaptiveRateLimiter):
+        def acquire(self, now: float) -> float:
+            waits.append(super().acquire(now))
             return waits[-1]
 
     standin = Standin(WORLD)
     with serve(standin) as base_url, CirrusClient(DEMO_KEY, base_url=base_url) as client:
-        client._http._desk = replace(client._http._desk, pace=Listening())
+        client._http._client_state = replace(client._http._client_state, limiter=Listening())
         history = client.calibration_history(
             ["QT123456"], start="2000-01-01T00:00:00Z", end="2025-01-01T00:00:00Z"
         )

@@ -579,7 +579,7 @@ def test_a_pause_costs_a_call_nothing_of_its_budget(clock: FakeClock) -> None:
     script: Script = [httpx.Response(503, headers={"retry-after": "30"}), GOOD]
     policy = RetryPolicy(total_timeout=50)
     with CirrusClient("k", transport=playing(script), _clock=clock.clock(), retry=policy) as client:
-        client._http._desk.pace.throttled(0.0, asked=40.0, wait=40.0)
+        client._http._client_state.limiter.on_throttled(0.0, retry_after=40.0, wait=40.0)
         ask(client)
 
     assert clock.waits == [40.0, 31.5]
@@ -589,7 +589,7 @@ def test_a_pause_longer_than_the_budget_ends_the_call_at_once(clock: FakeClock) 
     """Nothing is sent, and the error says how long the pause still is."""
     policy = RetryPolicy(total_timeout=5)
     with CirrusClient("k", transport=playing([]), _clock=clock.clock(), retry=policy) as client:
-        client._http._desk.pace.throttled(0.0, asked=40.0, wait=40.0)
+        client._http._client_state.limiter.on_throttled(0.0, retry_after=40.0, wait=40.0)
         with pytest.raises(RateLimitError) as caught:
             ask(client)
 
@@ -604,9 +604,9 @@ def test_a_pause_longer_than_the_budget_ends_the_call_at_once(clock: FakeClock) 
 @pytest.mark.parametrize(
     ("numbers", "says"),
     [
-        ({"max_attempts": 0}, "max_attempts must be at least 1: 0"),
-        ({"max_attempts": True}, "max_attempts must be a whole number: True"),
-        ({"max_attempts": 2.5}, "max_attempts must be a whole number: 2.5"),
+        ({"max_attempts": 0}, "max_attempts must be a whole number from 1: 0"),
+        ({"max_attempts": True}, "max_attempts must be a whole number from 1: True"),
+        ({"max_attempts": 2.5}, "max_attempts must be a whole number from 1: 2.5"),
         ({"total_timeout": 0}, "total_timeout must be a number of seconds, more than 0: 0"),
         ({"total_timeout": None}, "total_timeout must be a number of seconds, more than 0: None"),
         ({"total_timeout": 10**400}, "total_timeout must be a number of seconds, more than 0: 10"),

@@ -16,13 +16,13 @@ from tests.support.clients import KEY, frames_of
 def errors(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[CirrusError]]:
     """Every error that a call ends in."""
     seen: list[CirrusError] = []
-    stamped = Call.stamped
+    annotate = Call.annotate
 
     def keep(call: Call, error: CirrusError, reason: object) -> CirrusError:
         seen.append(error)
-        return stamped(call, error, reason)  # type: ignore[arg-type]  # handed on as it came
+        return annotate(call, error, reason)  # type: ignore[arg-type]  # handed on as it came
 
-    monkeypatch.setattr(Call, "stamped", keep)
+    monkeypatch.setattr(Call, "annotate", keep)
     yield seen
     seen.clear()
 

@@ -18,9 +18,9 @@ from cirrus_ext import (
     ServerError,
     plan_history,
 )
-from cirrus_ext.call import Clock
+from cirrus_ext.clock import Clock
+from cirrus_ext.deadline import POLL_INTERVAL, BoundedBackend
 from cirrus_ext.http import HTTPClient
-from cirrus_ext.wire import POLL, BoundedBackend
 from tests.sdk.scorecard import GRACE
 from tests.support.clients import KEY, ask, seconds_to_cancel, use
 from tests.support.faulty_server import (
@@ -164,7 +164,7 @@ def test_closing_a_client_ends_the_calls_of_other_threads(act: Act) -> None:
         thread.start()
         time.sleep(0.2)
         client.close()
-        thread.join(POLL + GRACE)
+        thread.join(POLL_INTERVAL + GRACE)
 
     assert not thread.is_alive()
     assert isinstance(errors[0], APIConnectionError)
@@ -189,7 +189,7 @@ def test_leaving_a_history_early_stops_what_is_under_way(act: Act) -> None:
         took = time.monotonic() - began
         client.close()
 
-    assert took < POLL + GRACE
+    assert took < POLL_INTERVAL + GRACE
     assert threading.active_count() <= before
 
 

@@ -4,7 +4,7 @@ import threading
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from cirrus_ext.call import Clock
+from cirrus_ext.clock import Clock
 
 
 @dataclass

@@ -9,7 +9,7 @@ import selectors
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
-from cirrus_ext.call import Clock
+from cirrus_ext.clock import Clock
 
 T = TypeVar("T")
 

@@ -1,0 +1,126 @@
+"""Network streams whose reads end with their call: at its time limit, or when it is cancelled.
+
+httpx limits each read but not their sum: an answer that sends one byte a second would never end.
+For the sync client this module gives each read the time that is left, and checks meanwhile whether
+the call is still wanted. (In an event loop ``asyncio.timeout`` does this.)
+
+The look-up of a name has no limit here: the operating system's has none.
+"""
+
+import time
+from collections.abc import Iterable
+from contextvars import ContextVar
+from typing import Any
+
+import httpcore
+
+from .call import Call
+
+# The call that this thread works for; one connection serves many calls.
+current_call: ContextVar[Call | None] = ContextVar("cirrus_call", default=None)
+
+# httpcore has no class for all its errors.
+HTTPCORE_ERRORS = (
+    httpcore.ConnectionNotAvailable
+    | httpcore.NetworkError
+    | httpcore.ProtocolError
+    | httpcore.ProxyError
+    | httpcore.TimeoutException
+    | httpcore.UnsupportedProtocol
+)
+
+# How often a waiting read checks whether it is still wanted, in seconds.
+POLL_INTERVAL = 0.1
+
+
+def bound_reads(client: Any) -> None:
+    """Bound the reads of all connections that an ``httpx.Client`` makes.
+
+    The names are private to httpx. Where one is missing, the limits are httpx's own limit for each
+    read, and the check between two chunks of a body; a test fails then.
+    """
+    transports: list[Any] = [getattr(client, "_transport", None)]
+    transports += getattr(client, "_mounts", {}).values()
+    for transport in transports:
+        pool: Any = getattr(transport, "_pool", None)
+        if backend := getattr(pool, "_network_backend", None):
+            pool._network_backend = BoundedBackend(backend)  # noqa: SLF001 - see above
+
+
+def limit_timeouts(request: Any, seconds: float) -> None:
+    """Limit each timeout of an ``httpx.Request`` to what is left of its call, which never grows."""
+    seconds = max(seconds, 0.001)
+    timeouts: dict[str, float | None] = request.extensions.get("timeout", {})
+    request.extensions["timeout"] = {
+        step: seconds if (limit := timeouts.get(step)) is None else min(limit, seconds)
+        for step in ("connect", "read", "write", "pool")
+    }
+
+
+class BoundedBackend(httpcore.NetworkBackend):
+    """Makes connections whose reads are bounded."""
+
+    def __init__(self, inner: httpcore.NetworkBackend) -> None:
+        self._inner = inner
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore.NetworkStream:
+        """Connect within the time that is left."""
+        stream = self._inner.connect_tcp(host, port, _left(timeout), local_address, socket_options)
+        return BoundedStream(stream)
+
+
+class BoundedStream(httpcore.NetworkStream):
+    """A connection on which no read lasts longer than its call."""
+
+    def __init__(self, inner: httpcore.NetworkStream) -> None:
+        self._inner = inner
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        """Read in short intervals, until there is data or the time is over."""
+        until = time.monotonic() + _left(timeout)
+        while True:
+            _check_wanted()
+            left = until - time.monotonic()
+            try:
+                return self._inner.read(max_bytes, max(0.001, min(left, POLL_INTERVAL)))
+            except httpcore.ReadTimeout:
+                if left <= POLL_INTERVAL:
+                    raise
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        """Write within the time that is left."""
+        self._inner.write(buffer, _left(timeout))
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._inner.close()
+
+    def start_tls(
+        self, ssl_context: Any, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore.NetworkStream:
+        """Do the TLS handshake within the time that is left."""
+        return BoundedStream(self._inner.start_tls(ssl_context, server_hostname, _left(timeout)))
+
+    def get_extra_info(self, info: str) -> Any:
+        """Return what the connection knows about itself."""
+        return self._inner.get_extra_info(info)
+
+
+def _check_wanted() -> None:
+    call = current_call.get()
+    if call is not None and call.stop.is_set():
+        raise httpcore.ReadError("the call was cancelled")
+
+
+def _left(timeout: float | None) -> float:
+    """Return the limit of one step, or what is left of the call if that is less. In seconds."""
+    call = current_call.get()
+    left = float("inf") if call is None else max(call.left, 0.001)
+    return left if timeout is None else min(timeout, left)

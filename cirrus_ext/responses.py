@@ -1,0 +1,107 @@
+"""What an error status means: the status decides the class of the error, the body explains it.
+
+Pure: no I/O, and no HTTP library. The key is taken out of everything that a server says, and the
+rest is cut to a length.
+"""
+
+import json
+from http import HTTPStatus
+from typing import Any, cast
+
+from .errors import APIStatusError, status_error_class
+from .settings import Secret
+
+# How many characters of a body an error keeps, and of its words a message.
+BODY_LIMIT = 2048
+WORDS_LIMIT = 100
+
+_HINTS = {
+    401: "check the API key",
+    403: "the key lacks a scope, or may not see these instruments",
+}
+
+
+def reason_of(status: int, retry_after: float | None) -> str:
+    """Return a status in a few words: ``429 Too Many Requests, Retry-After 1 s``."""
+    asked = "" if retry_after is None else f", Retry-After {retry_after:g} s"
+    return f"{status} {_phrase(status)}".strip() + asked
+
+
+def _phrase(status: int) -> str:
+    """Return Python's name for a status; there is none for 520 and others."""
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return ""
+
+
+def status_error(
+    status: int,
+    content: bytes,
+    *,
+    retry_after: float | None,
+    key: Secret,
+    scope: str | None,
+    call: str,
+) -> APIStatusError:
+    """Return the error for a response that is not a 2xx.
+
+    Args:
+        status: Its status.
+        content: Its body.
+        retry_after: Seconds that it asks to wait.
+        key: The API key, which is taken out of all texts.
+        scope: The scope that the operation needs.
+        call: The call in a few words, for the message.
+    """
+    code, description = _explanation(content, key)
+    message = f"{status} {_one_line(code or _phrase(status))}".strip()
+    if description:
+        message += f": {_one_line(description)}"
+    if hint := _hint(status, scope):
+        message += f" ({hint})"
+    return status_error_class(status)(
+        f"{message} ({call})",
+        status_code=status,
+        code=code,
+        description=description,
+        retry_after=retry_after,
+        body=beginning_of(content, key),
+    )
+
+
+def _explanation(content: bytes, key: Secret) -> tuple[str | None, str | None]:
+    """Return ``error`` and ``description`` of the documented body, as far as they are there."""
+    try:
+        body = json.loads(content)
+    except (ValueError, RecursionError):
+        return None, None
+    if not isinstance(body, dict):
+        return None, None
+    fields = cast("dict[str, Any]", body)
+    code, description = (
+        key.scrub(text) if isinstance(text, str) else None
+        for text in (fields.get("error"), fields.get("description"))
+    )
+    return code, description
+
+
+def _hint(status: int, scope: str | None) -> str | None:
+    if status == 403 and scope is not None:
+        return f"the key needs the scope {scope}, and access to these instruments"
+    if 300 <= status <= 399:
+        return "redirects are not followed; check base_url"
+    return _HINTS.get(status)
+
+
+def beginning_of(content: bytes, key: Secret) -> str:
+    """Return the beginning of a body as text, without the key."""
+    # First the key goes, then the end: half a key is half a secret.
+    text = content[: 8 * BODY_LIMIT].decode("utf-8", "replace")
+    return key.scrub(text)[:BODY_LIMIT]
+
+
+def _one_line(text: str) -> str:
+    """Return a server's words for a message: cut, and without what moves a cursor."""
+    words = text if len(text) <= WORDS_LIMIT else text[:WORDS_LIMIT] + "..."
+    return "".join(letter if letter.isprintable() else "?" for letter in words)
