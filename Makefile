@@ -124,11 +124,6 @@ check: lint typecheck check-generated test ## Run what CI runs
 peer-check: $(CONTRACT) ## Run the SDK against Prism, a mock server that this project did not write
 	@$(RUN) -m contract_tests.peer_check
 
-.PHONY: spec-diff
-spec-diff: $(CONTRACT) ## Compare the spec with the vendor's own document (VENDOR=path-or-url)
-	@test -n "$$VENDOR" || { echo "VENDOR is missing: make spec-diff VENDOR=path-or-url" >&2; exit 1; }
-	@$(RUN) -m contract_tests.spec_diff "$$VENDOR"
-
 .PHONY: replay
 replay: $(DEV) ## Play a recorded contract check again, offline (CASSETTE=path)
 	@test -n "$$CASSETTE" || { echo "CASSETTE is missing: make replay CASSETTE=report/cassette.json" >&2; exit 1; }

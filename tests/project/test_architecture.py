@@ -50,7 +50,6 @@ PROGRAMS = (
     "examples.demo",
     "mycirrus_contract.__main__",
     "mycirrus_contract.standin.__main__",
-    "contract_tests.spec_diff.__main__",
 )
 
 

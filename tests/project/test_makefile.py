@@ -119,14 +119,3 @@ def test_help_names_every_target_that_a_person_calls(folder: Path) -> None:
     shown = {line.split()[0] for line in make(folder).stdout.splitlines()}
 
     assert shown == targets
-
-
-def test_the_comparison_with_the_vendors_document_says_when_it_is_not_given_one(
-    folder: Path,
-) -> None:
-    """In one line."""
-    finished(folder)
-    done = make(folder, "spec-diff", "VENDOR=")
-
-    assert done.returncode == 2
-    assert "VENDOR is missing: make spec-diff VENDOR=path-or-url\n" in done.stderr
