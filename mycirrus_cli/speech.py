@@ -1,15 +1,13 @@
-"""What the command says on stderr."""
+"""The lines that the command writes to stderr."""
 
 import sys
 from contextlib import suppress
 
 
 def say(text: str) -> None:
-    """Print a line on stderr, with nothing in it that moves a cursor.
+    """Write one line to stderr; do nothing if stderr is closed."""
+    from mycirrus_contract.text import plain  # noqa: PLC0415 - --help says nothing on stderr
 
-    Whoever closed stderr does not want to know.
-    """
-    line = "".join(letter if letter.isprintable() else "?" for letter in text)
     with suppress(OSError, ValueError, AttributeError):
-        sys.stderr.write(f"mycirrus: {line}\n")
+        sys.stderr.write(f"mycirrus: {plain(text, '?')}\n")
         sys.stderr.flush()

@@ -13,6 +13,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from mycirrus_contract.text import plain
+
 from .console import console
 from .times import written_time
 from .words import counted
@@ -98,28 +100,19 @@ class TableWriter:
             self._console.print(self._text(line, style))
         else:
             # In a file or a log a line stays one line, so that it can be searched for.
-            self._console.out(plain(line, self._encoding), style=style, highlight=False)
+            self._console.out(printable(line, self._encoding), style=style, highlight=False)
 
     def _text(self, text: str, style: str = "") -> Text:
-        return Text(plain(text, self._encoding), style, overflow="fold")
+        return Text(printable(text, self._encoding), style, overflow="fold")
 
 
-def plain(text: str, encoding: str = "utf-8") -> str:
-    """A text of characters that can be seen, and of line breaks.
+def printable(text: str, encoding: str = "utf-8") -> str:
+    """Return the lines of a text that are not blank, in characters that the stream can hold.
 
     Args:
         text: Any text.
-        encoding: What the stream can hold; what it cannot is "?", as is what cannot be seen.
-
-    Returns:
-        Its lines, without empty ones.
+        encoding: Of the stream; a character that it does not have becomes "?".
     """
-    lines = ("".join(map(_shown, line)) for line in text.splitlines())
+    lines = (plain(line, UNSHOWN) for line in text.splitlines())
     kept = "\n".join(line for line in lines if line.strip())
     return kept.encode(encoding, "replace").decode(encoding)
-
-
-def _shown(character: str) -> str:
-    if character.isspace():
-        return " "
-    return character if character.isprintable() else UNSHOWN

@@ -19,20 +19,16 @@ from markdown_it.token import Token
 from rich.console import Console
 
 from contract_tests.suite.fuzzing import WORLD
-from mycirrus_contract.html.texts import UNSHOWN
-from mycirrus_contract.live import report
 from mycirrus_contract.live.checks import PROMISES, Evidence, judge
 from mycirrus_contract.live.exchange import Exchange, Question
 from mycirrus_contract.live.probe import THOROUGH, Probe
 from mycirrus_contract.live.questions import Observed, OpenQuestion, contradictions, open_questions
 from mycirrus_contract.live.report import (
-    LONGEST,
     NOTHING,
     REPORTS,
     html,
     junit,
     markdown,
-    plain,
     print_run,
 )
 from mycirrus_contract.live.run import Run, in_words
@@ -40,6 +36,7 @@ from mycirrus_contract.live.verdicts import Finding, Judgement, Verdict
 from mycirrus_contract.messages import Reply, json_reply
 from mycirrus_contract.standin.adapters import Standin
 from mycirrus_contract.standin.rules import DEMO_KEY
+from mycirrus_contract.text import brief
 from tests.support.browser import dom_of
 from tests.support.clock import FakeClock
 from tests.support.html_reader import Element, Page
@@ -60,7 +57,7 @@ NASTY = (
     "![i](http://127.0.0.1/j) https://127.0.0.1/k \x00\x07\x1b[31m\x7f\x85\u2028\u202e\ud800\ufffe"
     "\"' ]]> --> {{ l }} {% m %} # n"
 )
-BARE = plain(NASTY)
+BARE = brief(NASTY)
 
 
 def finding(verdict: Verdict, number: int = 1, **texts: str) -> Finding:
@@ -266,7 +263,7 @@ def test_a_line_is_whole_in_a_file_and_fits_the_terminal() -> None:
     shown = terminal(run, 80, force_terminal=True, no_color=True)
     bare = re.sub(r"\x1b\[\d*m", "", shown)
 
-    assert f"What to do: {plain(long.judgement.advice)}.\n" in terminal(run, 80)
+    assert f"What to do: {brief(long.judgement.advice)}.\n" in terminal(run, 80)
     assert max(map(len, bare.splitlines())) <= 80
     assert set(re.findall(r"\w+", bare)) == set(re.findall(r"\w+", terminal(run)))
 
@@ -388,24 +385,6 @@ def test_the_same_run_is_shown_the_same_wherever_it_is_shown(
 # --- what no text can do
 
 
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("23 items", "23 items"),
-        ("a\r\n\tb\u2028c\x85d\x1fe", "a b c d e"),
-        ("a\x1b[31mb\x00\x7f", f"a{UNSHOWN}[31mb{UNSHOWN}{UNSHOWN}"),
-        ("a\u202eb\u200bc", f"a{UNSHOWN}b{UNSHOWN}c"),
-        ("\ud800 \ufffe \U0001ffff", " ".join(UNSHOWN * 3)),
-        ("é…ü 5 µPa \U0001f50a", "é…ü 5 µPa \U0001f50a"),
-        ("x" * (LONGEST + 1), "x" * (LONGEST - 1) + "…"),
-        (200, "200"),
-    ],
-)
-def test_a_text_becomes_one_line_of_what_can_be_seen(text: object, expected: str) -> None:
-    """And of a length that leaves the report readable."""
-    assert plain(text) == expected
-
-
 def test_a_terminal_shows_markup_as_it_is() -> None:
     """The lines are as many as for tame words, and nothing reaches the terminal but text."""
     shown = terminal(worded(NASTY), 4000)
@@ -419,7 +398,6 @@ def test_markdown_shows_markup_as_it_is() -> None:
     """Parsed, it is the same but for the words."""
     assert kinds(markdown(worded("tame"))) == kinds(markdown(worded(NASTY)))
     assert rows(markdown(worded(NASTY)))[1] == [BARE, "holds", BARE]
-    assert not re.search(r"(?<!\\)://|(?<!\\)[`*|<]", report.in_markdown(NASTY))
 
 
 def test_a_page_shows_markup_as_it_is() -> None:
@@ -661,7 +639,7 @@ def test_the_page_fits_and_can_be_read_in_a_browser(chromium: str, tmp_path: Pat
         }
         for text, expected in zip(one["texts"], run.findings, strict=True):
             assert expected.verdict in text
-            assert plain(expected.judgement.because) in text
+            assert brief(expected.judgement.because) in text
         assert one["heads"] == (3 if one["width"] == 1280 else 0)  # cards have labels instead
         assert one["line"] > (300 if one["width"] == 1280 else 360)
         assert one["contrast"] >= 4.5

@@ -16,7 +16,7 @@ from markupsafe import Markup
 from cirrus_ext.calibration_log import CalibrationRecord
 from mycirrus_cli.times import written_time
 from mycirrus_cli.words import counted
-from mycirrus_contract.html.texts import plain
+from mycirrus_contract.text import plain
 
 from .drawing import NARROW, WIDE, Scale, draw
 from .summary import InstrumentSummary, in_days, is_over

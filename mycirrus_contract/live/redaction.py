@@ -18,10 +18,10 @@ from urllib.parse import quote, quote_plus
 
 from mycirrus_contract.messages import Reply
 from mycirrus_contract.model import tolerant
+from mycirrus_contract.text import brief, markdown
 
 from .checks import KNOWN_TYPES
 from .exchange import UNKNOWN_SERIAL, Exchange
-from .report import in_markdown, plain
 
 # What a top-level object may call its parts; any other name there could be a datum itself.
 PARTS = {
@@ -287,7 +287,7 @@ def _forms(text: str) -> set[str]:
         json.dumps(text, ensure_ascii=False)[1:-1],
         quote(text, safe="", errors="replace"),
         quote_plus(text, errors="replace"),
-        plain(text),
-        html.escape(plain(text)),
-        in_markdown(text),
+        brief(text),
+        html.escape(brief(text)),
+        markdown(text),
     }

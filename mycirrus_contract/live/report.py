@@ -5,7 +5,6 @@ from a file, is never taken for markup.
 """
 
 import json
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,7 +18,8 @@ from rich.table import Table
 from rich.text import Text
 
 from cirrus_ext.ranges import wire_time
-from mycirrus_contract.html import texts
+from mycirrus_contract.text import brief
+from mycirrus_contract.text import markdown as in_markdown
 
 from .exchange import Exchange
 from .probe import THOROUGH
@@ -27,7 +27,6 @@ from .questions import OpenQuestion
 from .run import Run, in_words
 from .verdicts import Finding, Verdict
 
-LONGEST = 1_000  # characters of one text: a server may name an error in a megabyte
 NOTHING = "\N{EN DASH}"
 THINNEST = 0.6  # per cent of the time line, so that the quickest answer is seen too
 
@@ -48,16 +47,6 @@ MEANINGS = {
     Verdict.NOT_ASKED: "no part of this run",
     Verdict.ACCEPTED: "not as assumed, and accepted for a while, with a reason",
 }
-
-
-def plain(value: object) -> str:
-    """A text on one line, of characters that every format can hold and that do nothing.
-
-    What cannot be seen, such as an escape or a mark that turns the direction of writing, is
-    replaced by a character that can.
-    """
-    text = " ".join(texts.plain(value).split())
-    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
 
 
 # --- what all of them show
@@ -134,7 +123,7 @@ def _to_do(run: Run) -> dict[str, list[str]]:
 def _marks(run: Run) -> dict[str, str]:
     """What a file of accepted drift has to name, by finding."""
     return {
-        one.name: json.dumps([plain(mark) for mark in one.judgement.marks], ensure_ascii=False)
+        one.name: json.dumps([brief(mark) for mark in one.judgement.marks], ensure_ascii=False)
         for one in run.findings
         if one.verdict == Verdict.DRIFT and one.judgement.marks
     }
@@ -187,9 +176,9 @@ def print_run(console: Console, run: Run, *, questions: bool = True) -> None:
     """
     console.print(_table(run.findings))
     for advice in run.advice:
-        _print(console, f"What to do: {plain(advice)}.")
+        _print(console, f"What to do: {brief(advice)}.")
     for name, marks in _marks(run).items():
-        _print(console, f"To accept {plain(name)} in a file of --accept: marks: {marks}")
+        _print(console, f"To accept {brief(name)} in a file of --accept: marks: {marks}")
     for question in run.answered if questions else ():
         _print(console, _answered(question, _day(run)))
     _print(console, f"{_number(len(run.exchanges), 'request')} in {run.seconds:.2f} s.", "dim")
@@ -203,9 +192,9 @@ def _table(findings: tuple[Finding, ...]) -> Table:
     table.add_column("because", overflow="fold")
     for finding in findings:
         table.add_row(
-            Text(plain(finding.promise)),
+            Text(brief(finding.promise)),
             Text(finding.verdict, STYLES[finding.verdict]),
-            Text(plain(finding.judgement.because)),
+            Text(brief(finding.judgement.because)),
         )
     return table
 
@@ -213,8 +202,8 @@ def _table(findings: tuple[Finding, ...]) -> Table:
 def _answered(question: OpenQuestion, day: str) -> str:
     assert question.observed is not None
     return (
-        f"{plain(question.name)}: assumed {plain(question.assumed)}, "
-        f"observed {plain(question.observed.answer)} on {day}"
+        f"{brief(question.name)}: assumed {brief(question.assumed)}, "
+        f"observed {brief(question.observed.answer)} on {day}"
     )
 
 
@@ -225,25 +214,12 @@ def _print(console: Console, line: str, style: str = "") -> None:
 
 # --- Markdown and HTML
 
-MARKDOWN = str.maketrans(
-    {character: f"\\{character}" for character in "\\`*[]~$"}
-    | {"|": "&#124;", "&": "&amp;", "<": "&lt;", ">": "&gt;"}
-)
-
-
-def in_markdown(value: object) -> str:
-    """A text that GitHub shows as it is: no table cell, link or markup comes of it."""
-    text = plain(value).translate(MARKDOWN)
-    text = re.sub(r"(?<![^\W_])_|_(?![^\W_])", r"\\_", text)  # inside a word it means nothing
-    return re.sub(r"(?<=:)(?=//)|(?<=\bwww)(?=\.)", r"\\", text)
-
-
 HERE = FileSystemLoader(Path(__file__).parent)
 PAGES = Environment(
     loader=HERE,
     autoescape=True,
     undefined=StrictUndefined,
-    finalize=plain,
+    finalize=brief,
     trim_blocks=True,
     lstrip_blocks=True,
     keep_trailing_newline=True,
@@ -295,16 +271,16 @@ OUTCOMES = {
 
 def _case(finding: Finding) -> ET.Element:
     judgement = finding.judgement
-    name = f"{plain(finding.name)}: {plain(finding.promise)}"
+    name = f"{brief(finding.name)}: {brief(finding.promise)}"
     case = ET.Element("testcase", classname="contract", name=name)
-    because = plain(judgement.because)
+    because = brief(judgement.because)
     outcome = OUTCOMES.get(finding.verdict)
     if outcome is None:
         detail = ET.SubElement(case, "system-out")
     else:
         detail = ET.SubElement(case, outcome, type=str(finding.verdict), message=because)
-    advice = [f"What to do: {plain(judgement.advice)}."] if judgement.advice else []
-    marks = [f"Mark: {plain(mark)}" for mark in judgement.marks]
+    advice = [f"What to do: {brief(judgement.advice)}."] if judgement.advice else []
+    marks = [f"Mark: {brief(mark)}" for mark in judgement.marks]
     detail.text = "\n".join([f"{finding.verdict}: {because}", *advice, *marks])
     return case
 

@@ -17,7 +17,7 @@ from rich.cells import cell_len
 
 from cirrus_ext import CalibrationRecord
 from mycirrus_cli.formats import table_writer
-from mycirrus_cli.table import NARROW, NO_PROOF, plain
+from mycirrus_cli.table import NARROW, NO_PROOF, printable
 
 TIME = datetime(2022, 6, 7, 11, 18, 42, 814_000, UTC)
 CERTIFICATE = CalibrationRecord(
@@ -142,12 +142,10 @@ def test_a_text_of_the_server_does_nothing_to_the_terminal(encoding: str) -> Non
 
 @settings(max_examples=EXAMPLES)
 @given(st.text(st.characters(codec=None, exclude_categories=())))
-def test_what_is_shown_can_be_seen(text: str) -> None:
-    """Of any text, in any encoding, and no line of it is empty."""
+def test_no_line_of_a_cell_is_blank_and_the_stream_can_hold_each(text: str) -> None:
     for encoding in ("utf-8", "ascii"):
-        for line in plain(text, encoding).split("\n"):
-            assert line.isprintable()
-            assert line.strip() or plain(text, encoding) == ""
+        for line in printable(text, encoding).split("\n"):
+            assert line.strip() or printable(text, encoding) == ""
             line.encode(encoding)
 
 

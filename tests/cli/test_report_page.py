@@ -19,8 +19,8 @@ from mycirrus_cli.report.page import ROWS, Asked, minute, render
 from mycirrus_cli.report.summary import in_days, summarise
 from mycirrus_cli.times import written_time
 from mycirrus_cli.words import counted
-from mycirrus_contract.html.texts import UNSHOWN, plain
 from mycirrus_contract.standin.fleet import fleet
+from mycirrus_contract.text import REPLACEMENT, plain
 from tests.support.browser import dom_of
 from tests.support.html_reader import Element, Page
 from tests.support.paths import ROOT
@@ -344,24 +344,6 @@ def test_a_long_serial_number_loses_its_middle_in_a_drawing(serial: str, expecte
 # --- what no text can do
 
 
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("23 items", "23 items"),
-        ("a\r\n\tb\u2028c\x85d", "a   b c d"),
-        ("a\x1b[31mb\x00\x7f", f"a{UNSHOWN}[31mb{UNSHOWN}{UNSHOWN}"),
-        ("a\u202eb\u200bc", f"a{UNSHOWN}b{UNSHOWN}c"),
-        ("\ud800 \ufffe \U0001ffff", " ".join(UNSHOWN * 3)),
-        ("é…ü 5 µPa \U0001f50a 中文 א", "é…ü 5 µPa \U0001f50a 中文 א"),
-        ("x" * 5000, "x" * 5000),
-        (200, "200"),
-    ],
-)
-def test_a_text_is_shown_whole_in_characters_that_can_be_seen(text: object, expected: str) -> None:
-    """On one line; a log is not shortened."""
-    assert plain(text) == expected
-
-
 def test_the_page_shows_markup_as_it_is() -> None:
     """Parsed, it is the same but for the words; in the drawings too."""
     tame, nasty = Page(worded("tame")).root, Page(worded(NASTY)).root
@@ -381,7 +363,7 @@ def test_a_drawing_has_no_character_that_cannot_be_seen() -> None:
     """XML would not even hold the first."""
     text = page_of(entry(1, "a\x1b\u202eb"), asked=asked_for("a\x1b\u202eb"))
 
-    assert words_drawn(Page(text).root, "wide").count(f"a{UNSHOWN}{UNSHOWN}b") == 1
+    assert words_drawn(Page(text).root, "wide").count(f"a{REPLACEMENT}{REPLACEMENT}b") == 1
 
 
 def test_a_serial_number_is_no_formula_and_needs_no_glyph(
