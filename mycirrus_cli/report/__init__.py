@@ -1,7 +1,6 @@
-"""``mycirrus report``: a page for an audit file."""
+"""``mycirrus report``: an HTML report for an audit file."""
 
 from argparse import Namespace
-from itertools import chain
 from typing import TYPE_CHECKING
 
 from cirrus_ext import __version__
@@ -12,27 +11,26 @@ from mycirrus_cli.query import days, query, utc_now
 from mycirrus_cli.speech import say
 from mycirrus_cli.words import shortened
 
-from .summary import is_over, summarise
+from .summary import summarise
 
 if TYPE_CHECKING:
     from cirrus_ext.calibration_log import CalibrationRecord
-
 
 SUFFIXES = (".html", ".htm")
 
 
 def run(options: Namespace) -> int:
-    """Fetch, and write the page.
+    """Fetch the log and write the report.
 
     Returns:
         The exit code.
 
     Raises:
-        CommandError: Bad usage; nothing was sent.
+        CommandError: Bad usage; no request was sent.
         CirrusError: The API refused or failed.
     """
-    made = utc_now().replace(microsecond=0)
-    asked = query(options, now=made)
+    created = utc_now().replace(microsecond=0)
+    wanted = query(options, now=created)
     output = path_of(options.output)
     if output is not None and output.suffix.lower() not in SUFFIXES:
         raise CommandError(
@@ -40,36 +38,30 @@ def run(options: Namespace) -> int:
         )
     max_gap = None if options.max_gap is None else days("--max-gap", options.max_gap)
     try:
-        from .page import Asked, render  # noqa: PLC0415 - imports matplotlib
+        from .rendering import Request, render  # noqa: PLC0415 - imports jinja2
     except ImportError:
-        raise MissingExtraError(
-            "mycirrus report", package="matplotlib and jinja2", extra="report"
-        ) from None
-    fetch = fetch_of(options, asked)
+        raise MissingExtraError("mycirrus report", package="jinja2", extra="report") from None
+    fetch = fetch_of(options, wanted)
     with opened(output) as stream:
-        logs: dict[str, list[CalibrationRecord]] = {serial: [] for serial in asked.instruments}
+        records: dict[str, list[CalibrationRecord]] = {serial: [] for serial in wanted.instruments}
         with fetch.windows() as answers:
-            for window, records in answers:
-                logs[window.instrument] += records
-        summaries = [
-            summarise(serial, log, start=asked.start, end=asked.end) for serial, log in logs.items()
+            for window, found in answers:
+                records[window.instrument] += found
+        instruments = [
+            summarise(serial, found, start=wanted.start, end=wanted.end)
+            for serial, found in records.items()
         ]
-        page = render(
-            Asked(
-                instruments=asked.instruments,
-                start=asked.start,
-                end=asked.end,
-                at=made,
-                server=fetch.server,
-                requests=fetch.requests,
-                version=__version__,
-                max_gap=max_gap,
-            ),
-            summaries,
-            list(chain.from_iterable(logs.values())),
+        request = Request(
+            start=wanted.start,
+            end=wanted.end,
+            created=created,
+            server=fetch.server,
+            requests=fetch.requests,
+            version=__version__,
+            max_gap=max_gap,
         )
-        stream.write(page.encode())
-    over = [summary.instrument for summary in summaries if is_over(summary, max_gap)]
+        stream.write(render(request, instruments).encode())
+    over = [one.instrument for one in instruments if one.is_over(max_gap)]
     if over:
         say(f"over --max-gap {options.max_gap}: {shortened(over)}")
     fetch.say_end(output)

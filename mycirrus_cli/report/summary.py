@@ -1,7 +1,7 @@
 """What a calibration log says about an instrument over a range of time. Pure.
 
-A gap is a stretch of the range without an entry. The ends of the range count as its ends: from the
-start to the first entry, from entry to entry, and from the last entry to the end of the range.
+A gap is a part of the range without an entry: from the start of the range to the first entry, from
+entry to entry, and from the last entry to the end of the range.
 """
 
 from collections import Counter
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from mycirrus_cli.words import counted
 
-if TYPE_CHECKING:  # records.py imports httpx, and what counts entries can do without
+if TYPE_CHECKING:
     from cirrus_ext.calibration_log import CalibrationRecord
 
 HOUR = timedelta(hours=1)
@@ -22,19 +22,14 @@ SHORTEST_IN_DAYS = timedelta(days=2)
 
 @dataclass(frozen=True)
 class Gap:
-    """A stretch of time without an entry.
-
-    Attributes:
-        start: The entry before it, or the start of the range; in UTC.
-        end: The entry after it, or the end of the range; in UTC.
-    """
+    """A time without an entry, between two entries or ends of the range; in UTC."""
 
     start: datetime
     end: datetime
 
     @property
     def length(self) -> timedelta:
-        """How long it is."""
+        """Its duration."""
         return self.end - self.start
 
 
@@ -44,89 +39,70 @@ class InstrumentSummary:
 
     Attributes:
         instrument: The serial number.
-        times: When its entries were made, sorted, in UTC.
-        by_user: Users, and how many entries each made: most first, then by name. None is for
-            entries whose user the API did not give.
-        longest_gap: The longest stretch of the range without an entry, the earliest of equals;
-            the whole range if there is no entry.
+        records: Its entries in the range, sorted by time.
+        longest_gap: The longest gap, the earliest if several are equally long; the whole range if
+            there is no entry.
         since_last: From the last entry to the end of the range; None if there is no entry.
     """
 
     instrument: str
-    times: tuple[datetime, ...]
-    by_user: tuple[tuple[str | None, int], ...]
+    records: tuple["CalibrationRecord", ...]
     longest_gap: Gap
     since_last: timedelta | None
 
     @property
-    def entries(self) -> int:
-        """How many entries there are."""
-        return len(self.times)
+    def times(self) -> list[datetime]:
+        """The times of the entries, in UTC."""
+        return [record.time.astimezone(UTC) for record in self.records]
 
     @property
-    def first(self) -> datetime | None:
-        """When the first entry was made; None if there is none."""
-        return self.times[0] if self.times else None
+    def by_user(self) -> list[tuple[str | None, int]]:
+        """Users and their numbers of entries: most entries first, then by name, None first."""
+        counts = Counter(record.user for record in self.records).items()
+        return sorted(counts, key=lambda item: (-item[1], item[0] is not None, item[0] or ""))
 
     @property
-    def last(self) -> datetime | None:
-        """When the last entry was made; None if there is none."""
-        return self.times[-1] if self.times else None
+    def place_of_gap(self) -> str:
+        """Where in the range the longest gap is."""
+        if not self.records:
+            return "the whole range"
+        if self.longest_gap.end == self.records[0].time:
+            return "before the first entry"
+        is_last = self.longest_gap.start == self.records[-1].time
+        return "after the last entry" if is_last else "between two entries"
+
+    def is_over(self, max_gap: timedelta | None) -> bool:
+        """Whether the longest gap is longer than ``max_gap``; None allows any gap."""
+        return max_gap is not None and self.longest_gap.length > max_gap
 
 
 def summarise(
     instrument: str, records: Iterable["CalibrationRecord"], *, start: datetime, end: datetime
 ) -> InstrumentSummary:
-    """Count the entries of one instrument and find its longest gap.
+    """Sort the entries of one instrument and find its longest gap.
 
     Args:
         instrument: The serial number.
-        records: Entries in any order. Those of other instruments, or outside the range, are not
-            counted.
+        records: Entries in any order; those of other instruments or outside the range are ignored.
         start: The first moment of the range; aware.
-        end: The first moment that no longer belongs to it; aware, and after ``start``.
+        end: The first moment after the range; aware, and later than ``start``.
     """
     start, end = start.astimezone(UTC), end.astimezone(UTC)
-    counted = [
-        record
-        for record in records
-        if record.instrument == instrument and start <= record.time < end
-    ]
-    times = tuple(sorted(record.time.astimezone(UTC) for record in counted))
+    kept = sorted(
+        (one for one in records if one.instrument == instrument and start <= one.time < end),
+        key=lambda record: record.time,
+    )
+    edges = [start, *(record.time.astimezone(UTC) for record in kept), end]
     return InstrumentSummary(
         instrument=instrument,
-        times=times,
-        by_user=_by_user(record.user for record in counted),
-        longest_gap=_longest_gap([start, *times, end]),
-        since_last=end - times[-1] if times else None,
+        records=tuple(kept),
+        longest_gap=max((Gap(*pair) for pair in pairwise(edges)), key=lambda gap: gap.length),
+        since_last=end - edges[-2] if kept else None,
     )
 
 
-def _by_user(users: Iterable[str | None]) -> tuple[tuple[str | None, int], ...]:
-    """Most entries first, then by name, None before all names."""
-    counts = Counter(users).items()
-    return tuple(sorted(counts, key=lambda item: (-item[1], item[0] is not None, item[0] or "")))
-
-
-def _longest_gap(edges: list[datetime]) -> Gap:
-    return max((Gap(*pair) for pair in pairwise(edges)), key=lambda gap: gap.length)
-
-
-def is_over(summary: InstrumentSummary, max_gap: timedelta | None) -> bool:
-    """Whether the longest gap is longer than is allowed; one of exactly that length is not.
-
-    Args:
-        summary: An instrument.
-        max_gap: The longest gap that is allowed; None allows any.
-    """
-    return max_gap is not None and summary.longest_gap.length > max_gap
-
-
 def in_days(length: timedelta) -> str:
-    """A length in words: ``412 days``, below two days ``47 hours``, both rounded down.
-
-    Rounded down, so that what is said to be 400 days long lasted at least that long.
-    """
+    """A length in words, rounded down: ``412 days``, or ``47 hours`` if below two days."""
     if length < HOUR:
         return "less than 1 hour"
     if length < SHORTEST_IN_DAYS:

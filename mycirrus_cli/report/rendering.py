@@ -1,0 +1,69 @@
+"""Renders the report: one HTML file that needs no other file and no script.
+
+The same input gives the same bytes: nothing here reads a clock.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from mycirrus_cli.times import written_time
+from mycirrus_cli.words import counted
+from mycirrus_contract.html import environment
+
+from .summary import InstrumentSummary, in_days
+from .timeline import Axis
+
+
+@dataclass(frozen=True)
+class Request:
+    """What was requested, from which server, and when; all times are aware.
+
+    Attributes:
+        start: The first moment of the range.
+        end: The first moment after the range.
+        created: The time of the report.
+        server: The address of the API.
+        requests: The number of HTTP requests.
+        version: Of mycirrus-sdk.
+        max_gap: The longest gap that is not marked; None marks none.
+    """
+
+    start: datetime
+    end: datetime
+    created: datetime
+    server: str
+    requests: int
+    version: str
+    max_gap: timedelta | None
+
+
+def render(request: Request, instruments: Sequence[InstrumentSummary]) -> str:
+    """Return the report as HTML, to be written in UTF-8."""
+    over = [one for one in instruments if one.is_over(request.max_gap)]
+    return TEMPLATES.get_template("report.html.j2").render(
+        request=request,
+        instruments=instruments,
+        silent=[one.instrument for one in instruments if not one.records],
+        over=[one.instrument for one in over if one.records],
+        is_ahead=request.end > request.created,
+        total=sum(len(one.records) for one in instruments),
+        limit="" if request.max_gap is None else in_days(request.max_gap),
+        axis=Axis(request.start.astimezone(UTC), request.end.astimezone(UTC)),
+    )
+
+
+def minute(moment: datetime) -> str:
+    """A time in UTC to the minute, rounded down: ``2022-06-07 11:18``."""
+    return written_time(moment)[:16].replace("T", " ")
+
+
+TEMPLATES = environment(Path(__file__).parent)
+TEMPLATES.filters |= {
+    "day": lambda moment: written_time(moment)[:10],
+    "minute": minute,
+    "instant": written_time,
+    "in_days": in_days,
+    "number": counted,
+}
