@@ -5,6 +5,8 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
+from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
 
@@ -14,7 +16,15 @@ from contract_tests.live.test_report import EVERY
 from contract_tests.live.test_report import worded as run_of
 from mycirrus_contract.live.report import html as contract_report
 from mycirrus_contract.text import brief, plain
-from tests.cli.test_report_rendering import FLEET_HTML, SERIALS, worded
+from tests.cli.test_report_rendering import (
+    FLEET_HTML,
+    REQUEST,
+    SERIALS,
+    START,
+    entry,
+    html_of,
+    worded,
+)
 from tests.support.browser import measured
 from tests.support.html_reader import read
 from tests.support.paths import ROOT
@@ -25,8 +35,16 @@ NASTY = (
     "\" ' \x00\x07\x1b[31m\x7f\x85\u2028\u202e\u2066\ud800\ufffe 中文 א"
 )
 LONG = "W" * 300
+# Dates as labels, one of them near the end, and a longest gap at each end.
+DAYS = html_of(
+    *(entry(1 + number / 3, "first") for number in range(54)),
+    *(entry(number / 3, "last") for number in range(54)),
+    serials=("first", "last"),
+    request=replace(REQUEST, end=START + timedelta(days=19.3)),
+)
 REPORTS = {
     "audit": FLEET_HTML,
+    "audit, days": DAYS,
     "audit, nasty": worded(NASTY),
     "audit, long": worded(LONG),
     "contract": contract_report(EVERY),
@@ -116,7 +134,7 @@ def test_the_same_input_gives_the_same_bytes_in_another_zone_and_another_process
     assert done.stdout.strip() == digest()
 
 
-WINDOWS = [(1280, False), (1280, True), (790, False), (400, True)]
+WINDOWS = [(1280, False), (1280, True), (810, False), (400, False), (360, True)]
 
 
 def test_each_report_fits_and_can_be_read_in_a_browser(chromium: str, tmp_path: Path) -> None:
