@@ -23,14 +23,7 @@ from mycirrus_contract.live.checks import PROMISES, Evidence, judge
 from mycirrus_contract.live.exchange import Exchange, Question
 from mycirrus_contract.live.probe import THOROUGH, Probe
 from mycirrus_contract.live.questions import Observed, OpenQuestion, contradictions, open_questions
-from mycirrus_contract.live.report import (
-    NOTHING,
-    REPORTS,
-    html,
-    junit,
-    markdown,
-    print_run,
-)
+from mycirrus_contract.live.report import REPORTS, html, junit, markdown, print_run
 from mycirrus_contract.live.run import Run, in_words
 from mycirrus_contract.live.verdicts import Finding, Judgement, Verdict
 from mycirrus_contract.messages import Reply, json_reply
@@ -258,8 +251,8 @@ def test_a_report_says_what_was_checked_and_what_came_of_it(render: Callable[[Ru
 def test_the_requests_are_listed_with_answer_items_and_seconds() -> None:
     expected = [
         ["whole range", "200", "2", "0.50"],
-        ["no key", "401", NOTHING, "0.25"],
-        ["first half", "no answer in time", NOTHING, "1.25"],
+        ["no key", "401", "\N{EN DASH}", "0.25"],
+        ["first half", "no answer in time", "\N{EN DASH}", "1.25"],
     ]
     listed = report(EVERY).rows("requests")
 

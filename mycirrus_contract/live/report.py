@@ -7,7 +7,6 @@ is never markup.
 import json
 from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -26,7 +25,6 @@ from .probe import THOROUGH
 from .run import Run, in_words
 from .verdicts import Finding, Verdict
 
-NOTHING = "\N{EN DASH}"
 THINNEST = 0.6  # per cent of the time line: a shorter request is drawn this long
 
 STYLES = {
@@ -48,33 +46,11 @@ MEANINGS = {
 }
 
 
-@dataclass(frozen=True)
-class RequestRow:
-    """A request with its bar on the time line; `left` and `width` are per cent of the run."""
-
-    name: str
-    answer: str
-    items: str
-    began: float
-    seconds: float
-    left: float
-    width: float
-    is_complete: bool
-
-
-def _row(exchange: Exchange, whole: float) -> RequestRow:
+def _bar(exchange: Exchange, whole: float) -> tuple[float, float]:
+    """Where a request is on the time line of the run, and how long it is there, in per cent."""
     scale = 100 / whole if whole else 0.0
     width = max(THINNEST, exchange.seconds * scale)
-    return RequestRow(
-        name=exchange.question.name,
-        answer=exchange.failure if exchange.status is None else str(exchange.status),
-        items=str(len(exchange.items)) if exchange.is_answered else NOTHING,
-        began=exchange.began,
-        seconds=exchange.seconds,
-        left=min(exchange.began * scale, 100 - width),
-        width=width,
-        is_complete=exchange.reply is not None,
-    )
+    return min(exchange.began * scale, 100 - width), width
 
 
 def _number(count: int, noun: str) -> str:
@@ -109,7 +85,7 @@ def _context(run: Run) -> dict[str, Any]:
         "marks": _marks(run),
         "unanswered": [one.name for one in run.questions if one.observed is None],
         "thorough": THOROUGH,
-        "requests": [_row(exchange, run.seconds) for exchange in run.exchanges],
+        "bars": [(one, *_bar(one, run.seconds)) for one in run.exchanges],
         "day": run.began.date(),
         "facts": {
             "Server": run.base_url,

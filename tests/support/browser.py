@@ -15,6 +15,7 @@ CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 # No host name is resolved, and all connections go to a port of this machine that nobody listens on.
 OPTIONS = (
     "--headless=new",
+    "--dump-dom",
     "--no-sandbox",
     "--disable-gpu",
     "--disable-quic",
@@ -120,12 +121,7 @@ def measured(
 def _dom_of(browser: str, file: Path) -> str:
     """The document after its scripts ran; the browser and its processes have 60 s."""
     with subprocess.Popen(
-        [
-            *_without_network(),
-            *(browser, *OPTIONS, "--dump-dom"),
-            f"--user-data-dir={file.parent / 'profile'}",
-            file.as_uri(),
-        ],
+        [browser, *OPTIONS, f"--user-data-dir={file.parent / 'profile'}", file.as_uri()],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
@@ -137,16 +133,3 @@ def _dom_of(browser: str, file: Path) -> str:
         finally:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
-
-
-def _without_network() -> list[str]:
-    """The words before a command that take its network away; none if that is not permitted.
-
-    The guard of the tests is for Python only. The options above stop the browser from sending, but
-    it still asks the kernel for a route to an address on the internet.
-    """
-    prefix = ["unshare", "--map-root-user", "--net", "--"]
-    if shutil.which("unshare") is None:
-        return []
-    tried = subprocess.run([*prefix, "true"], check=False, capture_output=True, timeout=10)
-    return [] if tried.returncode else prefix
