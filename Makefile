@@ -25,7 +25,12 @@ DEV := .venv/dev-$(HERE)
 RUN := .venv/bin/python
 # An environment of its own: httpx takes longer to import where click and rich are installed.
 BENCH := .venv-bench/made-$(HERE)
-INSTALL := $(RUN) -m pip install --quiet --constraint constraints.txt --editable
+# What every environment installs with; the versions are those that the tests ran with.
+INSTALL := -m pip install --quiet --constraint constraints.txt
+# --group needs pip 25.1; that of a new environment is as old as its Python.
+NEW_PIP := -m pip install --quiet 'pip>=25.1,<27'
+EXTRAS := cli,contract,parquet,report
+PRODUCT := generated cirrus_ext mycirrus_contract mycirrus_cli
 
 define CHECK_PYTHON
 @test -n "$(PYTHON)" && $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -45,12 +50,13 @@ $(MADE):
 
 $(CONTRACT): $(MADE) pyproject.toml constraints.txt
 	@echo "Installing what the stand-in and the probe need into .venv ..."
-	@$(INSTALL) '.[contract]'
+	@$(RUN) $(INSTALL) --editable '.[contract]'
 	@touch $@
 
 $(DEV): $(MADE) pyproject.toml constraints.txt
 	@echo "Installing what tests and checks need into .venv ..."
-	@$(INSTALL) '.[dev]'
+	@$(RUN) $(NEW_PIP)
+	@$(RUN) $(INSTALL) --editable '.[$(EXTRAS)]' --group dev
 	@touch $@ $(CONTRACT)
 
 $(BENCH): pyproject.toml constraints.txt
@@ -58,7 +64,8 @@ $(BENCH): pyproject.toml constraints.txt
 	@echo "Making .venv-bench ..."
 	@rm -rf .venv-bench
 	@$(PYTHON) -m venv --clear .venv-bench
-	@.venv-bench/bin/python -m pip install --quiet --constraint constraints.txt --editable '.[bench]'
+	@.venv-bench/bin/python $(NEW_PIP)
+	@.venv-bench/bin/python $(INSTALL) --editable . --group bench
 	@touch $@
 
 .PHONY: demo
@@ -103,10 +110,12 @@ format: $(DEV) ## Format and fix our own code
 	@$(RUN) -m ruff format --quiet .
 
 .PHONY: lint
-lint: $(DEV) ## Check style and which way imports point, without changing anything
+lint: $(DEV) ## Check style, direction of imports and declared dependencies, without a change
 	@$(RUN) -m ruff check --quiet .
 	@$(RUN) -m ruff format --quiet --diff .
-	@output=$$(.venv/bin/lint-imports --no-logo --no-cache) || { echo "$$output"; exit 1; }
+	@for check in "lint-imports --no-logo --no-cache" "deptry $(PRODUCT)" "deptry --ignore DEP002,DEP004 ."; do \
+		output=$$(.venv/bin/$$check 2>&1) || { echo "$$output"; exit 1; }; \
+	done
 
 .PHONY: typecheck
 typecheck: $(DEV) ## Check types, generated code included
@@ -118,7 +127,10 @@ pyright: $(DEV) ## Check the types of cirrus_ext by a second opinion; needs npx
 		npx --yes pyright@1.1.414
 
 .PHONY: check
-check: lint typecheck check-generated test ## Run what CI runs
+check: lint typecheck check-generated test ## Run all checks but the slow ones
+
+.PHONY: slow
+slow: api-mutants ## Run the checks that are slow by nature
 
 .PHONY: peer-check
 peer-check: $(CONTRACT) ## Run the SDK against Prism, a mock server that this project did not write
@@ -143,7 +155,7 @@ scorecard: $(DEV) ## Show what the SDK does about each fault
 
 .PHONY: mutation
 mutation: $(DEV) ## Break ranges.py and retry.py in some 400 ways: do the tests notice?
-	@$(INSTALL) '.[dev,mutation]'
+	@$(RUN) $(INSTALL) --group mutation
 	@$(RUN) -m tests.sdk.mutation
 
 .PHONY: bench
@@ -159,7 +171,8 @@ build: check-generated ## Build the wheel and the source archive into dist/
 constraints: $(MADE) ## Choose the newest versions that go together, and write them down
 	@$(RUN) -m pip install --quiet uv
 	@$(RUN) -m uv pip compile --quiet --upgrade --universal --no-header --no-annotate \
-		--no-emit-index-url --no-emit-find-links --python-version 3.11 --extra dev --extra bench \
+		--no-emit-index-url --no-emit-find-links --python-version 3.11 \
+		--all-extras --group dev --group bench --group mutation \
 		pyproject.toml --output-file constraints.txt
 
 .PHONY: clean

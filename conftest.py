@@ -17,6 +17,9 @@ settings.register_profile("brief", max_examples=60, derandomize=True, deadline=N
 settings.register_profile("thorough", max_examples=10_000, deadline=None, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "usual"))
 
+# The keyring of whoever runs the tests is left alone.
+os.environ["PYTHON_KEYRING_BACKEND"] = "keyring.backends.null.Keyring"
+
 # Child processes have the same guard.
 os.environ["PYTHONPATH"] = str(Path(sitecustomize.__file__).parent)
 

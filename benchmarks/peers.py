@@ -74,7 +74,7 @@ def raw_client(base_url: str) -> Generator[Ask]:
         yield lambda: get_calibrations_log.sync(client=client, **RANGE)
 
 
-class Item(msgspec.Struct):  # type: ignore[misc]  # mypy runs without the extra bench
+class Item(msgspec.Struct):  # type: ignore[misc]  # mypy runs without the group bench
     """What msgspec makes of an item."""
 
     time: datetime

@@ -29,7 +29,8 @@ class MissingExtraError(CommandError):
     """A part of the command needs a package that is not installed."""
 
     def __init__(self, what: str, *, package: str, extra: str, otherwise: str = "") -> None:
-        super().__init__(f"{what} needs {package}: pip install 'mycirrus-sdk[{extra}]'{otherwise}")
+        install = f"pip install '.[{extra}]' in a checkout of the project"
+        super().__init__(f"{what} needs {package}: {install}{otherwise}")
         self.package = package
 
 

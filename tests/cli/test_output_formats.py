@@ -557,12 +557,14 @@ def halted(monkeypatch: pytest.MonkeyPatch, package: str) -> None:
 
 
 def test_a_missing_pyarrow_is_named_with_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    """In one line that can be pasted."""
+    """In one line, with where it can be installed from."""
     halted(monkeypatch, "pyarrow")
     with pytest.raises(MissingExtraError) as caught:
         FORMATS["parquet"].writer(io.BytesIO())
 
-    assert str(caught.value) == "parquet needs pyarrow: pip install 'mycirrus-sdk[parquet]'"
+    assert str(caught.value) == (
+        "parquet needs pyarrow: pip install '.[parquet]' in a checkout of the project"
+    )
     assert caught.value.code == 2
 
 
@@ -573,7 +575,8 @@ def test_a_missing_rich_is_named_with_what_needs_nothing(monkeypatch: pytest.Mon
         table_writer(io.StringIO(), [])
 
     assert str(caught.value) == (
-        "the table needs rich: pip install 'mycirrus-sdk[cli]'; --format csv needs nothing"
+        "the table needs rich: pip install '.[cli]' in a checkout of the project; "
+        "--format csv needs nothing"
     )
 
 

@@ -199,6 +199,6 @@ def test_without_rich_there_is_no_bar_and_csv_is_written_all_the_same(
     ]
     assert table.returncode == 2
     assert table.stderr == (
-        "mycirrus: the table needs rich: pip install 'mycirrus-sdk[cli]'; --format csv needs "
-        "nothing\n"
+        "mycirrus: the table needs rich: pip install '.[cli]' in a checkout of the project; "
+        "--format csv needs nothing\n"
     )

@@ -119,5 +119,6 @@ def test_without_its_extra_one_line_says_what_to_install(
 
     assert (code, list(tmp_path.iterdir())) == (2, [])
     assert capsys.readouterr().err == (
-        "mycirrus: mycirrus report needs jinja2: pip install 'mycirrus-sdk[report]'\n"
+        "mycirrus: mycirrus report needs jinja2: pip install '.[report]' "
+        "in a checkout of the project\n"
     )
