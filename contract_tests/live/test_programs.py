@@ -7,7 +7,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -19,37 +18,43 @@ import httpx
 import pytest
 
 from contract_tests.spec.page import PAGE
+from examples import demo
 from mycirrus_contract.live import command as live
 from mycirrus_contract.live.report import junit
 from mycirrus_contract.model import QUESTIONS_FILE, load_yaml
 from mycirrus_contract.standin import __main__ as standin_program
 from mycirrus_contract.standin.adapters import Standin, demo_world, serve
 from mycirrus_contract.standin.rules import DEMO_KEY, Switches
+from tests.support.clock import FakeClock
+from tests.support.command import NOWHERE, TIMEOUT, client_defaults, run_main
 from tests.support.paths import ROOT
 
 # Wide enough that no table breaks a line.
-WIDE = {"COLUMNS": "200", "PYTHONUNBUFFERED": "1"}
+WIDE = {"COLUMNS": "200"}
+CI = {"MYCIRRUS_API_KEY": DEMO_KEY, "MYCIRRUS_INSTRUMENTS": "QT123456,QT234567"}
+# A proxy knows nothing of our loopback.
+PROXIES = {"HTTP_PROXY": "http://127.0.0.1:9", "ALL_PROXY": "socks5://127.0.0.1:9"}
 
 
-def run(module: str, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run a program to its end."""
-    return subprocess.run(
-        [sys.executable, "-m", module, *words],
-        env=os.environ | WIDE | environment,
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+def check(*words: str, **variables: str) -> "subprocess.CompletedProcess[str]":
+    """Run the live check in this process."""
+    return run_main(lambda: live.main(list(words)), os.environ | WIDE | variables)
+
+
+def check_of(standin: Standin, *words: str) -> "subprocess.CompletedProcess[str]":
+    """Run the live check of a stand-in, as CI does."""
+    with serve(standin) as base_url:
+        return check("--interval", "0", *words, **CI, MYCIRRUS_BASE_URL=base_url)
 
 
 @contextmanager
 def started(module: str, *words: str) -> Iterator["subprocess.Popen[str]"]:
-    """Start a program, and see to it that it is gone at the end."""
+    """Start a program, and kill it at the end of the block if it still runs."""
+    variables = os.environ | WIDE
+    variables.pop("PYTHONUNBUFFERED", None)  # with it, a missing flush would not be noticed
     with subprocess.Popen(
         [sys.executable, "-m", module, *words],
-        env=os.environ | WIDE,
+        env=variables,
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -80,10 +85,10 @@ def is_listening(base_url: str) -> bool:
         return plug.connect_ex((parts.hostname or "", parts.port or 0)) == 0
 
 
-def test_the_demo_shows_retries_records_and_verdicts() -> None:
-    """With a 429 that asks for a second and a 503 on the way; exit code 0, in under 15 s."""
-    began = time.monotonic()
-    done = run("examples.demo")
+def test_the_demo_shows_retries_records_and_verdicts_whatever_the_proxy() -> None:
+    clock = FakeClock()
+    with client_defaults(_clock=clock.clock()):
+        done = run_main(demo.main, os.environ | WIDE | PROXIES)
 
     assert (done.returncode, done.stderr) == (0, "")
     assert re.search(
@@ -95,18 +100,17 @@ def test_the_demo_shows_retries_records_and_verdicts() -> None:
     )
     assert re.search(r"QT234567 +2021-", done.stdout)
     assert len(re.findall(r"  holds  ", done.stdout)) == 14
-    assert time.monotonic() - began < 15
+    assert 1 < clock.seconds < 5
     base_url = re.search(r"http://\S+", done.stdout)
     assert base_url is not None
     assert not is_listening(base_url[0].rstrip("."))
 
 
 def test_ctrl_c_stops_the_demo_and_its_stand_in() -> None:
-    """No traceback, exit code 130."""
     with started("examples.demo") as process:
         address = re.search(r"http://\S+", read_until(process, "is up at"))
         process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=15)
+        _, errors = process.communicate(timeout=TIMEOUT)
 
     assert (process.returncode, errors) == (130, "")
     assert address is not None
@@ -123,7 +127,7 @@ def test_the_stand_in_serves_any_client_until_ctrl_c() -> None:
         name, _, value = key.partition(": ")
         answers = [httpx.get(url, headers={name: value}) for _ in range(2)]
         process.send_signal(signal.SIGINT)
-        output, errors = process.communicate(timeout=15)
+        output, errors = process.communicate(timeout=TIMEOUT)
 
     assert [answer.status_code for answer in answers] == [200, 503]
     assert PAGE["responses"]["200"]["example"][0] in answers[0].json()
@@ -132,103 +136,58 @@ def test_the_stand_in_serves_any_client_until_ctrl_c() -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "says"),
+    ("words", "line"),
     [
         (["--fault", "oops@1"], "there is no fault 'oops'"),
         (["--fault", "503-html"], "as in 503-html@2"),
         (["--year", "decade"], "invalid choice: 'decade'"),
         (["--over"], "unrecognized arguments: --over"),
+        (["--port", "99999"], "port 99999 cannot be had"),
+        (["--port", "TAKEN"], "port TAKEN cannot be had"),
     ],
 )
-def test_the_stand_in_refuses_what_it_does_not_know(
-    words: list[str], says: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """In a line, with exit code 2."""
-    with pytest.raises(SystemExit) as caught:
-        standin_program.main(words)
-
-    assert caught.value.code == 2
-    assert says in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("port", [None, 99_999])
-def test_the_stand_in_says_when_it_cannot_have_its_port(
-    port: int | None, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Taken, or none at all: a line instead of a traceback."""
+def test_bad_usage_of_the_stand_in_is_exit_code_2(words: list[str], line: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        wanted = str(port or taken.getsockname()[1])
-        with pytest.raises(SystemExit) as caught:
-            standin_program.main(["--port", wanted])
+        port = str(taken.getsockname()[1])
+        words = [word.replace("TAKEN", port) for word in words]
+        done = run_main(lambda: standin_program.main(words), os.environ)
 
-    assert caught.value.code == 2
-    assert f"port {wanted} cannot be had" in capsys.readouterr().err
+    assert (done.returncode, done.stdout) == (2, "")
+    assert line.replace("TAKEN", port) in done.stderr
+    assert "Traceback" not in done.stderr
 
 
-def test_the_contract_check_of_the_stand_in_holds() -> None:
-    """``make contract``."""
-    done = run("mycirrus_contract", "--standin")
+def test_the_contract_check_of_the_stand_in_holds_whatever_the_proxy() -> None:
+    done = check("--standin", **PROXIES)
 
     assert (done.returncode, done.stderr) == (0, "")
     assert len(re.findall(r"  holds  ", done.stdout)) == 14
 
 
-def test_the_live_check_asks_the_server_it_is_given() -> None:
-    """Address, key and serials from the environment, as CI has them."""
-    standin = Standin()
-    with serve(standin) as base_url:
-        done = run(
-            "mycirrus_contract",
-            "--interval",
-            "0",
-            MYCIRRUS_BASE_URL=base_url,
-            MYCIRRUS_API_KEY=DEMO_KEY,
-            MYCIRRUS_INSTRUMENTS="QT123456,QT234567",
-        )
-
-    assert (done.returncode, done.stderr) == (0, "")
-    assert len(standin.requests) == 11
-    assert not any(word in done.stdout for word in (DEMO_KEY, "QT123456"))
-
-
-def asking(monkeypatch: pytest.MonkeyPatch, base_url: str) -> None:
-    """Set the environment as CI does."""
-    monkeypatch.setenv("MYCIRRUS_BASE_URL", base_url)
-    monkeypatch.setenv("MYCIRRUS_API_KEY", DEMO_KEY)
-    monkeypatch.setenv("MYCIRRUS_INSTRUMENTS", "QT123456,QT234567")
-
-
 REPORT_FILES = {"report.md", "report.html", "junit.xml", "cassette.json", "questions.patch"}
 
 
-def test_the_reports_are_written_whole_and_without_anything_secret(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_reports_are_written_whole_and_without_anything_secret(tmp_path: Path) -> None:
     """Into a folder that is made for them; nobody's serial, user, message or key is in them."""
     folder = tmp_path / "not" / "there"
     standin = Standin()
-    with serve(standin) as base_url:
-        asking(monkeypatch, base_url)
-        assert live.main(["--interval", "0", "--report-dir", str(folder)]) == 0
-
+    done = check_of(standin, "--report-dir", str(folder))
     private = {entry.user for entry in standin.world.entries}
     private |= {entry.message for entry in standin.world.entries}
+    secrets = {DEMO_KEY, "QT123456", "QT234567", *private}
     texts = {path.name: path.read_text("utf-8") for path in folder.iterdir()}
+
+    assert (done.returncode, done.stderr, len(standin.requests)) == (0, "", 11)
     assert set(texts) == REPORT_FILES
-    for name, text in texts.items():
-        secrets = {DEMO_KEY, "QT123456", "QT234567", *private}
+    for name, text in (texts | {"standard output": done.stdout}).items():
         assert not [secret for secret in secrets if secret in text], name
-    assert str(folder / "questions.patch") in capsys.readouterr().out.replace("\n", "")
+    assert str(folder / "questions.patch") in done.stdout
 
 
-def test_what_was_observed_can_be_applied_to_the_file_of_questions(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_was_observed_can_be_applied_to_the_file_of_questions(tmp_path: Path) -> None:
     """The patch is whole; and says so when the answers are not the API's own."""
-    with serve(Standin()) as base_url:
-        asking(monkeypatch, base_url)
-        words = ["--interval", "0", "--budget", "15", "--report-dir", str(tmp_path)]
-        assert live.main(words) == 0
+    done = check_of(Standin(), "--budget", "15", "--report-dir", str(tmp_path))
+    assert done.returncode == 0
     (tmp_path / "openapi").mkdir()
     copy = tmp_path / "openapi" / QUESTIONS_FILE.name
     copy.write_bytes(QUESTIONS_FILE.read_bytes())
@@ -238,105 +197,73 @@ def test_what_was_observed_can_be_applied_to_the_file_of_questions(
         cwd=tmp_path,
         env=os.environ | {"GIT_CEILING_DIRECTORIES": str(tmp_path.parent)},
         check=True,
-        timeout=60,
+        timeout=TIMEOUT,
     )
     questions = load_yaml(copy)["questions"]
     seen = {one["id"]: one["observed"]["answer"] for one in questions if one["observed"]}
 
-    assert patch.startswith(f"Not the API's own answers, but those of {base_url}")
+    assert patch.startswith("Not the API's own answers, but those of http://127.0.0.1:")
     assert len(seen) == len(questions) - 1
     assert seen["end-inclusive"] == "yes"
     assert questions[0]["observed"]["date"] == str(datetime.now(UTC).date())
 
 
-def test_a_report_in_which_something_secret_is_left_is_not_written(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_no_report_is_written_if_something_secret_is_left_in_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """None of them is; exit code 3, because the check itself has failed."""
+    """The check itself has failed."""
     leaky = {"report.md": lambda run: f"a key: {DEMO_KEY}", "junit.xml": junit}
     monkeypatch.setattr(live, "REPORTS", leaky)
-    with serve(Standin()) as base_url:
-        asking(monkeypatch, base_url)
-        exit_code = live.main(["--interval", "0", "--report-dir", str(tmp_path / "reports")])
+    done = check_of(Standin(), "--report-dir", str(tmp_path / "reports"))
 
-    assert exit_code == 3
+    assert done.returncode == 3
     assert not (tmp_path / "reports").exists()
-    assert capsys.readouterr().err == (
+    assert done.stderr == (
         "contract: the key is left in what was to be written; nothing was written\n"
     )
 
 
-def test_drift_that_is_accepted_by_name_does_not_fail_the_run(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_drift_that_is_accepted_by_name_does_not_fail_the_run(tmp_path: Path) -> None:
     """With the marks as the report shows them."""
-    world = replace(demo_world(), switches=Switches(order="newest first"))
+    standin = Standin(replace(demo_world(), switches=Switches(order="newest first")))
     path = tmp_path / "accepted.yaml"
     day = datetime.now(UTC).date() + timedelta(days=30)
-    with serve(Standin(world)) as base_url:
-        asking(monkeypatch, base_url)
-        assert live.main(["--interval", "0"]) == 1
-        printed = capsys.readouterr().out
-        marks = re.search(
-            r"^To accept in-order in a file of --accept: (.*)$", printed, re.MULTILINE
-        )
-        assert marks is not None
-        path.write_text(f"- {{promise: in-order, {marks[1]}, reason: asked, expires: {day}}}")
-        monkeypatch.setenv("COLUMNS", "300")
-        words = ["--interval", "0", "--accept", str(path), "--report-dir", str(tmp_path)]
-        assert live.main(words) == 0
+    drift = check_of(standin)
+    marks = re.search(
+        r"^To accept in-order in a file of --accept: (.*)$", drift.stdout, re.MULTILINE
+    )
+    assert (drift.returncode, marks is None) == (1, False)
+    assert marks is not None
+    path.write_text(f"- {{promise: in-order, {marks[1]}, reason: asked, expires: {day}}}")
+    done = check_of(standin, "--accept", str(path), "--report-dir", str(tmp_path))
     cassette = json.loads((tmp_path / "cassette.json").read_text("utf-8"))
+
+    assert done.returncode == 0
     assert cassette["verdicts"]["in-order"] == "drift"  # what was seen, whoever accepts it
-    assert f"accepted until {day}: asked" in " ".join(capsys.readouterr().out.split())
+    assert f"accepted until {day}: asked" in " ".join(done.stdout.split())
 
 
-def test_the_stand_in_is_reached_around_a_proxy_of_the_environment() -> None:
-    """A proxy knows nothing of our loopback."""
-    nowhere = {"HTTP_PROXY": "http://127.0.0.1:9", "ALL_PROXY": "socks5://127.0.0.1:9"}
+def test_a_failure_of_the_check_itself_is_exit_code_3_with_a_traceback_of_code_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Exit code 1 would say that the vendor broke a promise; a message may quote an answer."""
+    answer = "Calibrated by QT123456"
 
-    done = run("examples.demo", **nowhere)
+    def fail(_: object) -> None:
+        raise TypeError(answer)
 
-    assert (done.returncode, done.stderr) == (0, "")
-
-
-def test_a_failure_of_the_check_itself_is_undecided() -> None:
-    """Exit code 1 would say that the vendor broke a promise."""
-    with serve(Standin()) as base_url:
-        code = (
-            "import mycirrus_contract.live.command as live\n"
-            "live.judge = None\n"
-            "raise SystemExit(live.main(['--interval', '0']))"
-        )
-        done = subprocess.run(
-            [sys.executable, "-c", code],
-            env=os.environ
-            | {
-                "MYCIRRUS_BASE_URL": base_url,
-                "MYCIRRUS_API_KEY": DEMO_KEY,
-                "MYCIRRUS_INSTRUMENTS": "QT123456",
-            },
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=60,
-        )
+    monkeypatch.setattr(live, "judge", fail)
+    done = check_of(Standin())
 
     assert done.returncode == 3
     assert "the check itself failed: TypeError\n" in done.stderr
     assert "command.py" in done.stderr
+    assert answer not in done.stderr
 
 
 def test_the_live_check_is_undecided_where_nobody_answers() -> None:
     """Exit code 3: an outage is no broken promise."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
-    done = run(
-        "mycirrus_contract",
-        *("--base-url", f"http://127.0.0.1:{port}/v1"),
-        *("--instruments", "QT123456", "--interval", "0"),
-        MYCIRRUS_API_KEY=DEMO_KEY,
-    )
+    done = check("--base-url", NOWHERE, "--interval", "0", **CI)
 
     assert (done.returncode, done.stderr) == (3, "")
     assert "no answer: connection refused" in done.stdout
@@ -399,29 +326,22 @@ BAD_USAGE = {
 }
 
 
-@pytest.mark.parametrize(("words", "environment", "says"), BAD_USAGE.values(), ids=list(BAD_USAGE))
+@pytest.mark.parametrize(("words", "environment", "line"), BAD_USAGE.values(), ids=list(BAD_USAGE))
 def test_bad_usage_of_the_live_check_is_one_line_and_exit_code_2(
-    words: list[str],
-    environment: dict[str, str],
-    says: str,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    words: list[str], environment: dict[str, str], line: str
 ) -> None:
     """It says what to set, and nothing is sent."""
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
-    exit_code = live.main(words)
-    printed = capsys.readouterr()
+    done = check(*words, **environment)
 
-    assert exit_code == 2
-    assert "holds" not in printed.out
-    assert says in printed.err
-    assert printed.err.count("\n") == 1
+    assert done.returncode == 2
+    assert "holds" not in done.stdout
+    assert line in done.stderr
+    assert done.stderr.count("\n") == 1
 
 
-def test_without_a_key_the_program_says_what_to_set() -> None:
-    """As make calls it."""
-    done = run("mycirrus_contract")
+def test_the_module_is_the_program_of_the_live_check() -> None:
+    with started("mycirrus_contract") as process:
+        output, errors = process.communicate(timeout=TIMEOUT)
 
-    assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith("contract: set MYCIRRUS_API_KEY to a key with the scope")
+    assert (process.returncode, output) == (2, "")
+    assert errors.startswith("contract: set MYCIRRUS_API_KEY to a key with the scope")

@@ -1,245 +1,134 @@
 """The command behaves as commands do: help that can be read, and colour on a terminal alone."""
 
-import argparse
 import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from cirrus_ext import __version__
 from mycirrus_cli.arguments import parser
 from mycirrus_cli.exits import EXIT_CODES
-from mycirrus_contract.standin.adapters import Standin, serve
-from mycirrus_contract.standin.rules import DEMO_KEY
+from tests.support.command import FLEET, MYCIRRUS, YEARS, environment, mycirrus
 from tests.support.parsers import PARSERS
-from tests.support.terminal import BIN, terminal
-
-COMMANDS = ["", "log", "report", "doctor", "completion"]
-ESCAPE = "\x1b"
-LOG = ["log", "QT123456", "--start", "2022-01-01", "--end", "2023-01-01"]
 
 # What `main` may load before it knows which command is meant.
-AT_START = {"cirrus_ext", "cirrus_ext.errors", "mycirrus_cli"} | {
+AT_START = {"mycirrus_cli"} | {
     f"mycirrus_cli.{name}" for name in ("arguments", "exits", "main", "speech")
 }
 # Of the standard library, what takes more than a millisecond and --help has no use for.
 SLOW = {"asyncio", "dataclasses", "email", "inspect", "json", "logging", "socket", "ssl"}
 SLOW |= {"datetime", "decimal", "pathlib", "subprocess", "tempfile", "traceback", "urllib"}
 
-
-def python(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run Python with its output in a pipe."""
-    return subprocess.run(
-        [sys.executable, *words],
-        env=os.environ | environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+COLOUR = re.compile(r"\x1b\[[\d;]*m")
 
 
-def help_of(command: str, **environment: str) -> str:
-    """What a command says about itself."""
-    done = python("-m", "mycirrus_cli", *command.split(), "--help", **environment)
+@pytest.mark.parametrize("prog", PARSERS)
+def test_the_help_fits_a_terminal_and_shows_exit_codes_and_examples_that_work(prog: str) -> None:
+    done = mycirrus(*prog.split()[1:], "--help", COLUMNS="80")
+    examples = re.findall(r"^  mycirrus (.+)$", done.stdout, re.MULTILINE)
+
     assert (done.returncode, done.stderr) == (0, "")
-    return done.stdout
-
-
-@pytest.fixture(autouse=True)
-def _no_wishes_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("COLUMNS", "FORCE_COLOR", "LINES", "NO_COLOR", "PYTHON_COLORS"):
-        monkeypatch.delenv(name, raising=False)
-
-
-@pytest.fixture(scope="module")
-def base_url() -> Iterator[str]:
-    """The address of a stand-in."""
-    with serve(Standin()) as address:
-        yield address
-
-
-# --- help
-
-
-@pytest.mark.parametrize("environment", [{}, {"COLUMNS": "80"}, {"COLUMNS": "200"}], ids=str)
-@pytest.mark.parametrize("command", COMMANDS)
-def test_no_line_of_the_help_is_too_long(command: str, environment: dict[str, str]) -> None:
-    """In a pipe and on a usual terminal; what is not filled by argparse is so anywhere."""
-    lines = help_of(command, **environment).splitlines()
-    widest = 80 if environment.get("COLUMNS") != "200" else 200
-
-    assert [line for line in lines if len(line) > widest] == []
-
-
-@pytest.mark.parametrize("command", PARSERS.values(), ids=list(PARSERS))
-def test_every_argument_has_help(command: argparse.ArgumentParser) -> None:
-    """And none that begins or ends like a sentence among others that do not."""
-    texts = {
-        " ".join(action.option_strings) or str(action.metavar or action.dest): action.help or ""
-        for action in command._actions
-        if not isinstance(action, argparse._SubParsersAction)
-    }
-
-    assert [name for name, text in texts.items() if not text] == []
-    assert [name for name, text in texts.items() if text.endswith(".")] == []
-
-
-@pytest.mark.parametrize("command", PARSERS.values(), ids=list(PARSERS))
-def test_every_command_says_what_it_does_in_a_sentence(command: argparse.ArgumentParser) -> None:
-    """With a capital letter and a full stop."""
-    assert re.fullmatch(r"[A-Z].+\.", command.description or "", re.DOTALL)
-
-
-@pytest.mark.parametrize("command", ["", "log", "report", "completion"])
-def test_the_help_has_an_example(command: str) -> None:
-    """One that can be pasted: it begins with the name of the command."""
-    assert re.search(r"^  (eval \"\$\()?mycirrus .+$", help_of(command), re.MULTILINE)
-
-
-@pytest.mark.parametrize("command", PARSERS.values(), ids=list(PARSERS))
-def test_every_example_is_accepted_by_the_parser(command: argparse.ArgumentParser) -> None:
-    """As it stands."""
-    for words in re.findall(r"^  mycirrus (.+)$", command.epilog or "", re.MULTILINE):
+    assert [line for line in done.stdout.splitlines() if len(line) > 80] == []
+    listed = done.stdout.partition("exit codes:\n")[2]
+    assert [int(code) for code in re.findall(r"^  (\d+)\b", listed, re.MULTILINE)] == [*EXIT_CODES]
+    assert examples or prog in {"mycirrus doctor", "mycirrus completion"}
+    for words in examples:
         assert parser().parse_args(words.split()).command == words.split()[0]
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_the_help_lists_the_exit_codes(command: str) -> None:
-    """All of them, for whoever writes a script."""
-    _, _, listed = help_of(command).partition("exit codes:\n")
+@pytest.mark.parametrize("prog", PARSERS)
+def test_every_argument_has_help(prog: str) -> None:
+    without = {action.dest for action in PARSERS[prog]._actions if not action.help}
 
-    assert re.findall(r"^  (\d+)\b", listed, re.MULTILINE) == [str(code) for code in EXIT_CODES]
-
-
-def test_the_version_is_that_of_the_package() -> None:
-    """On standard output."""
-    done = python("-m", "mycirrus_cli", "--version")
-
-    assert (done.returncode, done.stdout) == (0, f"mycirrus {__version__}\n")
-    assert done.stderr == ""
+    assert without <= {"command"}
 
 
-@pytest.mark.parametrize(
-    "words",
-    [["--version"], ["--help"], ["log", "--help"], [], ["lag"], ["log", "QT123456"]],
-    ids=" ".join,
-)
-def test_the_module_is_the_command(words: list[str]) -> None:
-    """To the last byte, whichever of the two is called."""
-    module = python("-m", "mycirrus_cli", *words)
-    command = subprocess.run(
-        [str(BIN / "mycirrus"), *words], capture_output=True, text=True, check=False, timeout=60
+@pytest.mark.parametrize("program", [[MYCIRRUS], [sys.executable, "-m", "mycirrus_cli"]], ids=len)
+def test_the_script_and_the_module_are_the_command(program: list[str]) -> None:
+    version, wrong = (
+        subprocess.run(
+            [*program, word],
+            env=environment(),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+        for word in ("--version", "lag")
     )
 
-    assert (module.returncode, module.stdout, module.stderr) == (
-        command.returncode,
-        command.stdout,
-        command.stderr,
-    )
+    assert (version.returncode, version.stderr) == (0, "")
+    assert version.stdout == f"mycirrus {__version__}\n"
+    assert (wrong.returncode, wrong.stdout) == (2, "")
+    assert wrong.stderr.startswith("mycirrus: no such command: there are log, ")
 
 
-# --- what --help waits for
-
-
-def loaded_by(*words: str) -> set[str]:
-    """The modules that are there when `main` is done, and were not before."""
+@pytest.mark.parametrize("words", [["--help"], ["log", "--help"], ["--version"]], ids=" ".join)
+def test_help_and_version_load_neither_the_sdk_nor_anything_installed(words: list[str]) -> None:
     code = (
         "import sys\n"
         "before = set(sys.modules)\n"
         "from mycirrus_cli.main import main\n"
         "try:\n"
-        f"    main({list(words)!r})\n"
+        f"    main({words!r})\n"
         "except SystemExit:\n"
         "    pass\n"
         "sys.stderr.write(' '.join(set(sys.modules) - before))\n"
     )
-    # without site and its .pth files, which load what they like
+    # Without site and its .pth files, which load what they like.
     path = os.pathsep.join(entry for entry in sys.path if entry)
-    return set(python("-S", "-c", code, PYTHONPATH=path).stderr.split())
-
-
-@pytest.mark.parametrize("words", [["--help"], ["log", "--help"], ["--version"]], ids=" ".join)
-def test_help_loads_the_parser_and_nothing_else_of_the_package(words: list[str]) -> None:
-    """No httpx, no rich, nothing that is installed."""
-    foreign = {
-        name
-        for name in loaded_by(*words)
-        if name.partition(".")[0] not in sys.stdlib_module_names | {"cirrus_ext", "mycirrus_cli"}
-    }
-
-    assert foreign == set()
-    assert {
-        name for name in loaded_by(*words) if name.startswith(("cirrus_ext", "mycirrus"))
-    } <= AT_START
-
-
-def test_help_loads_nothing_slow_of_the_standard_library() -> None:
-    """Most of what a command that does little takes is the loading of modules."""
-    assert loaded_by("--help") & SLOW == set()
-
-
-# --- colour
-
-
-@pytest.mark.parametrize(
-    "environment", [{"NO_COLOR": "1"}, {"TERM": "dumb"}, {"NO_COLOR": "1", "TERM": "dumb"}], ids=str
-)
-@pytest.mark.parametrize("words", [["--help"], ["log", "--help"], LOG], ids=" ".join)
-def test_a_terminal_that_wants_no_colour_gets_none(
-    base_url: str, words: list[str], environment: dict[str, str]
-) -> None:
-    """Neither in the output nor in what is said beside it."""
-    with terminal(
-        [sys.executable, "-m", "mycirrus_cli", *words],
-        MYCIRRUS_BASE_URL=base_url,
-        MYCIRRUS_API_KEY=DEMO_KEY,
-        **environment,
-    ) as window:
-        code = window.to_the_end()
-
-    assert code == 0
-    assert re.findall(r"\x1b\[[\d;]*m", window.raw) == []
-    if environment.get("TERM") == "dumb":
-        assert ESCAPE not in window.raw
-
-
-def test_a_terminal_gets_colour(base_url: str) -> None:
-    """Else the test above could not fail."""
-    with terminal(
-        [sys.executable, "-m", "mycirrus_cli", *LOG],
-        MYCIRRUS_BASE_URL=base_url,
-        MYCIRRUS_API_KEY=DEMO_KEY,
-        NO_COLOR="",
-    ) as window:
-        code = window.to_the_end()
-
-    assert code == 0
-    assert re.search(r"\x1b\[[\d;]+m", window.raw)
-
-
-@pytest.mark.parametrize("words", [["--help"], LOG, ["log", "QT123456"]], ids=" ".join)
-def test_a_pipe_gets_no_escape(base_url: str, words: list[str]) -> None:
-    """Whatever the terminal that the pipe was typed in can show."""
-    done = python(
-        *("-m", "mycirrus_cli", *words),
-        MYCIRRUS_BASE_URL=base_url,
-        MYCIRRUS_API_KEY=DEMO_KEY,
-        TERM="xterm-256color",
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", code],
+        env=os.environ | {"PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
     )
+    loaded = set(done.stderr.split())
+    foreign = {name for name in loaded if name.partition(".")[0] not in sys.stdlib_module_names}
 
-    assert ESCAPE not in done.stdout + done.stderr
+    assert "mycirrus_cli.main" in foreign
+    assert foreign <= AT_START
+    if words != ["--version"]:  # which reads the metadata of the package
+        assert loaded & SLOW == set()
 
 
-def test_what_is_typed_wrongly_is_said_in_one_line_without_colour(tmp_path: Path) -> None:
-    """On a terminal too."""
-    with terminal([sys.executable, "-m", "mycirrus_cli", "log"], tmp_path) as window:
-        code = window.to_the_end()
+# Colour
 
-    assert code == 2
-    assert window.raw.count("\n") == 1
-    assert ESCAPE not in window.raw
+
+LOG = ("log", *FLEET[:1], "QT000001", *YEARS)
+
+
+def test_a_terminal_gets_colour_in_the_table_and_in_the_bar() -> None:
+    done = mycirrus(*LOG, tty=True)
+
+    assert COLOUR.search(done.stdout)
+    assert COLOUR.search(done.stderr)
+
+
+@pytest.mark.parametrize(("no_color", "term"), [("1", "xterm"), ("", "dumb")])
+def test_a_terminal_that_wants_no_colour_gets_none(no_color: str, term: str) -> None:
+    done = mycirrus(*LOG, tty=True, NO_COLOR=no_color, TERM=term)
+
+    assert "No entry: QT000001" in done.stdout
+    assert COLOUR.findall(done.stdout + done.stderr) == []
+    assert term == "xterm" or "\x1b" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("words", [LOG, ("--help",), ("log", "QT123456")], ids=" ".join)
+def test_a_pipe_gets_no_escape(words: tuple[str, ...]) -> None:
+    """Whatever the terminal that the pipe was typed in can show."""
+    done = mycirrus(*words, TERM="xterm-256color")
+
+    assert len(done.stdout + done.stderr) > 50
+    assert "\x1b" not in done.stdout + done.stderr
+
+
+def test_bad_usage_is_one_line_without_colour_on_a_terminal_too() -> None:
+    done = mycirrus("log", tty=True)
+
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert "\x1b" not in done.stderr

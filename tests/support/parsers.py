@@ -1,18 +1,6 @@
-"""The command line, taken apart."""
-
-import argparse
-from collections.abc import Iterator
+"""The parsers of the command line, by what they are called as: the command and those below it."""
 
 from mycirrus_cli.arguments import parser
 
-
-def _parsers() -> Iterator[argparse.ArgumentParser]:
-    whole = parser()
-    yield whole
-    for action in whole._actions:
-        if isinstance(action, argparse._SubParsersAction):
-            yield from action.choices.values()
-
-
-# The command and those below it, by what they are called as.
-PARSERS = {one.prog: one for one in _parsers()}
+_whole = parser()
+PARSERS = {one.prog: one for one in (_whole, *_whole.commands.values())}

@@ -15,7 +15,7 @@ import pyte
 from tests.support.paths import ROOT
 
 COLUMNS, LINES = 160, 60
-LONGEST_WAIT = 30  # seconds; only a test that fails takes them
+TIMEOUT = 60  # seconds
 
 # Beside the Python that runs the tests, so that a shell finds the command.
 BIN = Path(sys.executable).parent
@@ -40,8 +40,12 @@ class Terminal:
         lines = (line.rstrip() for line in self._screen.display)
         return "\n".join(line for line in lines if line)
 
+    @property
+    def shows_cursor(self) -> bool:
+        """Whether the cursor is visible."""
+        return not self._screen.cursor.hidden
+
     def type(self, text: str) -> None:
-        """Press keys."""
         self._process.send(text)
 
     def wait_until(self, condition: Callable[[str], object]) -> str:
@@ -50,7 +54,7 @@ class Terminal:
         Raises:
             AssertionError: It does not become so, or the program ended before.
         """
-        end = time.monotonic() + LONGEST_WAIT
+        end = time.monotonic() + TIMEOUT
         while not condition(self.text):
             assert self._read(), self.text
             assert time.monotonic() < end, self.text
@@ -75,7 +79,7 @@ class Terminal:
     def _read(self) -> bool:
         """Read what there is; False at the end, or if nothing comes."""
         try:
-            text = self._process.read_nonblocking(4096, timeout=LONGEST_WAIT)
+            text = self._process.read_nonblocking(4096, timeout=TIMEOUT)
         except (pexpect.EOF, pexpect.TIMEOUT):
             return False
         self.raw += text
@@ -96,6 +100,7 @@ def terminal(words: Sequence[str], cwd: Path = ROOT, /, **environment: str) -> I
     size = {"COLUMNS": "", "LINES": ""}  # the terminal's own is what counts
     seen = {name: text for name, text in (known | size | environment).items() if text}
     process = _spawned(words, cwd, seen)
+    process.delaybeforesend = None
     try:
         yield Terminal(process)
     finally:
@@ -115,5 +120,5 @@ def _spawned(words: Sequence[str], cwd: Path, environment: dict[str, str]) -> "p
             env=environment,
             encoding="utf-8",
             dimensions=(LINES, COLUMNS),
-            timeout=LONGEST_WAIT,
+            timeout=TIMEOUT,
         )
