@@ -114,7 +114,7 @@ def test_nothing_installs_the_project_by_its_name_alone() -> None:
     folders = ("docs", "examples", ".github", "cirrus_ext", "mycirrus_contract", "mycirrus_cli")
     paths = [ROOT / "Makefile", *ROOT.glob("*.md")]
     paths += [path for name in folders for path in (ROOT / name).rglob("*") if path.is_file()]
-    texts = [path.read_text("utf-8") for path in paths if path.suffix != ".pyc"]
+    texts = [path.read_text("utf-8") for path in paths if "__pycache__" not in path.parts]
     by_name = re.compile(r"\binstall\b[^\n]*\bmycirrus-sdk\b(?!\S* @ )")
 
     assert [match[0] for text in texts for match in by_name.finditer(text)] == []

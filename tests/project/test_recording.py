@@ -1,126 +1,19 @@
-"""What the documents say of the command is what the command is."""
+"""The recording in the README shows the command as it is, and can do no harm to who looks at it."""
 
 import importlib.util
-import os
 import re
 import shlex
-import subprocess
 import sys
-from pathlib import Path
 from types import ModuleType
 from xml.etree import ElementTree as ET
 
 import pytest
-from markdown_it import MarkdownIt
 
 from mycirrus_cli.arguments import parser
-from tests.support.parsers import PARSERS
 from tests.support.paths import ROOT
 
-REFERENCE = Path("docs", "cli.md")
 NAMESPACE = "http://www.w3.org/2000/svg"
 MOST_BYTES = 150_000
-
-
-def generate(root: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run the program that writes the reference."""
-    return subprocess.run(
-        [sys.executable, str(ROOT / "docs" / "generate.py"), "--root", str(root), *words],
-        env=os.environ | environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
-
-
-# --- the reference
-
-
-def test_the_reference_on_disk_is_what_the_parser_generates() -> None:
-    """Byte for byte; if not, run make docs."""
-    done = generate(ROOT, "--check")
-
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-
-
-def test_the_gate_shows_the_line_and_what_to_do(tmp_path: Path) -> None:
-    """And it changes nothing."""
-    (tmp_path / "docs").mkdir()
-    path = tmp_path / REFERENCE
-    text = (ROOT / REFERENCE).read_text(encoding="utf-8")
-    path.write_text(text.replace("default 4", "default 5", 1), encoding="utf-8")
-    edited = path.read_bytes()
-    done = generate(tmp_path, "--check")
-
-    assert done.returncode == 1
-    assert "default 5 |\n" in done.stdout
-    assert done.stdout.endswith("run make docs.\n")
-    assert path.read_bytes() == edited
-
-
-def test_the_gate_says_so_when_there_is_no_reference(tmp_path: Path) -> None:
-    """No traceback."""
-    done = generate(tmp_path, "--check")
-
-    assert (done.returncode, done.stderr) == (1, "")
-    assert "run make docs" in done.stdout
-
-
-def test_the_bytes_do_not_depend_on_what_is_around(tmp_path: Path) -> None:
-    """The width of the terminal, colour, another locale, another hash seed."""
-    around = {"COLUMNS": "40", "FORCE_COLOR": "1", "LC_ALL": "C", "PYTHONHASHSEED": "7"}
-    done = generate(tmp_path, **around)
-
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-    assert (tmp_path / REFERENCE).read_bytes() == (ROOT / REFERENCE).read_bytes()
-
-
-@pytest.mark.parametrize("prog", list(PARSERS))
-def test_the_reference_says_all_that_the_help_says(prog: str) -> None:
-    """Every option with its help, every paragraph, every line of an example."""
-    page = _words((ROOT / REFERENCE).read_text(encoding="utf-8"))
-    command = PARSERS[prog]
-    texts = [command.description or "", *(command.epilog or "").splitlines()]
-    texts += [one for action in command._actions for one in action.option_strings]
-    texts += [action.help or "" for action in command._actions]
-    texts = [re.sub(r"^ {2}(\d+) +", r"\1 ", text) for text in texts if text != "exit codes:"]
-
-    assert [text for text in texts if _words(text).lower() not in page.lower()] == []
-
-
-def _words(text: str) -> str:
-    """A text without its markup and its line breaks."""
-    return " ".join(re.sub(r"[`\\]", "", text).replace("|", " ").split())
-
-
-def test_every_link_of_the_reference_leads_to_a_heading() -> None:
-    """As GitHub makes anchors of headings."""
-    text = (ROOT / REFERENCE).read_text(encoding="utf-8")
-    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
-    anchors = {re.sub(r"[^\w -]", "", one.lower()).replace(" ", "-") for one in headings}
-    links = re.findall(r"\]\(#([^)]+)\)", text)
-
-    assert links
-    assert set(links) <= anchors
-
-
-def test_the_reference_is_markdown_that_github_shows_as_meant() -> None:
-    """Every group is a table, and no text became markup."""
-    page = (
-        MarkdownIt("commonmark")
-        .enable("table")
-        .render((ROOT / REFERENCE).read_text(encoding="utf-8"))
-    )
-
-    groups = sum(
-        bool(group._group_actions) for one in PARSERS.values() for group in one._action_groups
-    )
-    assert page.count("<table>") == groups + 1  # the exit codes
-    assert not re.search(r"<(em|strong|img|del)\b", page)
-
-
-# --- the recording
 
 
 @pytest.fixture(scope="module")
