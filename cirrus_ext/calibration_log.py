@@ -3,6 +3,7 @@
 Pure: what does not fit the contract is a `MismatchError` with a JSON path.
 """
 
+import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from operator import attrgetter
@@ -19,6 +20,9 @@ from .ranges import HistoryWindow, wire_time
 SCOPE = "data.system:read"
 
 # The fields of an item that a CalibrationRecord has a name for.
+# RFC 3339, section 5.7: a minute may have a 61st second.
+_SECOND_60 = re.compile(r":60(?:\.\d+)?(Z|[+-]\d\d:\d\d)$")
+
 KNOWN_FIELDS = frozenset({"time", "user", "message"})
 
 
@@ -122,7 +126,7 @@ def _extra(index: int, value: dict[str, Any]) -> dict[str, Any]:
 def _modelled(index: int, value: dict[str, Any]) -> CalibrationLogItem:
     """Parse a checked item by the generated model, with all fields that the model has."""
     try:
-        return CalibrationLogItem.from_dict(value | {"time": value["time"].upper()})
+        return CalibrationLogItem.from_dict(value | {"time": _time(index, value).isoformat()})
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         problem = f"does not fit the generated model: {type(error).__name__}"
         raise MismatchError(f"$[{index}]", problem) from None
@@ -149,8 +153,17 @@ def _time(index: int, value: Any) -> datetime:
 
 
 def _parsed(time: str) -> datetime | None:
+    text = time.upper()  # RFC 3339 allows a lower-case t and z, Python does not
     try:
-        # RFC 3339 allows a lower-case t and z, Python does not.
-        return datetime.fromisoformat(time.upper())
+        return datetime.fromisoformat(text)
+    except ValueError:
+        return _leap_second(text)
+
+
+def _leap_second(text: str) -> datetime | None:
+    """Return a leap second, which Python does not know, as the last microsecond of its minute."""
+    try:
+        moment = datetime.fromisoformat(_SECOND_60.sub(r":59.999999\1", text))
     except ValueError:
         return None
+    return moment if moment.tzinfo and moment.astimezone(UTC).strftime("%H:%M") == "23:59" else None

@@ -11,7 +11,7 @@ from typing import Any, Generic, NoReturn, Self, TypeVar, cast
 from mycirrus_client import AuthenticatedClient
 from mycirrus_client.models import CalibrationLogItem
 
-from . import calibration_log, http, settings
+from . import bodies, calibration_log, http, settings
 from .calibration_log import CalibrationRecord, MismatchError, items_of, records_of
 from .call import Context
 from .clock import Clock
@@ -26,20 +26,20 @@ AnyTransport = TypeVar("AnyTransport")
 Parsed = TypeVar("Parsed")
 
 
-def _parsed(parse: Callable[[Any], Parsed], response: http.Response) -> Parsed:
+def _parsed(parse: Callable[[Any], Parsed], response: bodies.Response) -> Parsed:
     """Parse the body of a 2xx.
 
     Raises:
         APIResponseError: It does not fit the contract.
     """
     if response.status_code != 200:
-        raise http.body_error(response, "$", "is documented for a 200")
+        raise bodies.body_error(response, "$", "is documented for a 200")
     try:
         return parse(response.json())
     except MismatchError as error:
         path, problem = error.path, error.problem
     # Outside the handler: the frames of the parser hold the whole body.
-    raise http.body_error(response, path, problem)
+    raise bodies.body_error(response, path, problem)
 
 
 class _Client(Generic[AnyHTTPClient, AnyTransport]):

@@ -4,11 +4,14 @@ httpx limits each read but not their sum: an answer that sends one byte a second
 For the sync client this module gives each read the time that is left, and checks meanwhile whether
 the call is still wanted. (In an event loop ``asyncio.timeout`` does this.)
 
-The look-up of a name has no limit here: the operating system's has none.
+A connection is made in a thread, which is abandoned when the time is over: nothing else can
+interrupt the look-up of a name, a connect or a TLS handshake.
 """
 
+import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future, wait
 from contextvars import ContextVar
 from typing import Any
 
@@ -72,8 +75,8 @@ class BoundedBackend(httpcore.NetworkBackend):
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:
         """Connect within the time that is left."""
-        stream = self._inner.connect_tcp(host, port, _left(timeout), local_address, socket_options)
-        return BoundedStream(stream)
+        arguments = (host, port, _left(timeout), local_address, socket_options)
+        return BoundedStream(_abandonable(lambda: self._inner.connect_tcp(*arguments)))
 
 
 class BoundedStream(httpcore.NetworkStream):
@@ -106,11 +109,62 @@ class BoundedStream(httpcore.NetworkStream):
         self, ssl_context: Any, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.NetworkStream:
         """Do the TLS handshake within the time that is left."""
-        return BoundedStream(self._inner.start_tls(ssl_context, server_hostname, _left(timeout)))
+        arguments = (ssl_context, server_hostname, _left(timeout))
+        return BoundedStream(_abandonable(lambda: self._inner.start_tls(*arguments)))
 
     def get_extra_info(self, info: str) -> Any:
         """Return what the connection knows about itself."""
         return self._inner.get_extra_info(info)
+
+
+def _abandonable(connect: Callable[[], httpcore.NetworkStream]) -> httpcore.NetworkStream:
+    """Connect in a thread, because nothing can interrupt the look-up of a name or a handshake.
+
+    If the call is cancelled or Ctrl-C comes meanwhile, the thread is left alone, and closes what it
+    has connected.
+    """
+    future: Future[httpcore.NetworkStream] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(connect())
+        except BaseException as error:  # noqa: BLE001 - is raised by the caller
+            future.set_exception(error)
+
+    try:
+        threading.Thread(target=run, name="cirrus-connect", daemon=True).start()
+    except RuntimeError:  # no thread: the interpreter shuts down, or there are too many
+        return connect()
+    try:
+        until = time.monotonic() + _left(None)
+        while not future.done():
+            _check_wanted()
+            if not wait([future], min(POLL_INTERVAL, until - time.monotonic())).done:
+                _check_time(until)
+    except BaseException:
+        future.add_done_callback(_close)
+        raise
+    error = future.exception()
+    if error is None:
+        return future.result()
+    # Raised here, it would get what this thread is handling as its context, in place of its own.
+    below = error.__cause__ or error.__context__
+    if below is None:
+        raise error
+    try:
+        raise below
+    except type(below):
+        raise error  # noqa: B904 - see above
+
+
+def _close(future: "Future[httpcore.NetworkStream]") -> None:
+    if future.exception() is None:
+        future.result().close()
+
+
+def _check_time(until: float) -> None:
+    if time.monotonic() >= until:
+        raise httpcore.ConnectTimeout("total_timeout is over, and there is no connection")
 
 
 def _check_wanted() -> None:

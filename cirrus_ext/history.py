@@ -5,9 +5,12 @@ import threading
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
+from functools import partial
 from itertools import islice
 
 from .calibration_log import CalibrationRecord
+from .errors import CirrusError
 from .ranges import HistoryWindow
 
 Records = list[CalibrationRecord]
@@ -36,7 +39,8 @@ def fetch_in_order(
 
         def submit(count: int) -> None:
             for window in islice(remaining, count):
-                under_way.append((window, pool.submit(fetch, window)))
+                job = partial(copy_context().run, fetch, window)  # for on_event, in the thread
+                under_way.append((window, _submit(pool, job)))
 
         try:
             submit(concurrency)
@@ -50,6 +54,19 @@ def fetch_in_order(
             stop.set()
             for _, future in under_way:
                 future.cancel()
+
+
+def _submit(pool: ThreadPoolExecutor, job: Callable[[], Records]) -> Future[Records]:
+    """Do a job in a thread; or here, if the interpreter shuts down or has no thread to spare."""
+    try:
+        return pool.submit(job)
+    except RuntimeError:
+        future: Future[Records] = Future()
+        try:
+            future.set_result(job())
+        except CirrusError as error:
+            future.set_exception(error)
+        return future
 
 
 async def fetch_in_order_async(

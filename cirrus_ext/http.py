@@ -1,47 +1,49 @@
-"""Sends, waits and reads: the one hand-written module that imports httpx.
+"""Sends and waits: with ``bodies.py`` the hand-written modules that import httpx.
 
 `HTTPClient` and `AsyncHTTPClient` are httpx clients whose ``send`` does what `Call.steps` says. The
 generated client uses them, and so has retries and typed errors for every operation.
 """
 
 import asyncio
+import os
 import platform
+import re
 import ssl
 import threading
-from collections.abc import AsyncIterator, Callable, Generator, Iterator
-from contextlib import closing, contextmanager, suppress
-from functools import partial
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from contextlib import asynccontextmanager, closing, contextmanager, suppress
 from typing import Any
-from weakref import WeakSet, proxy
+from urllib.parse import urlsplit
+from weakref import WeakSet
 
 import httpx
 
+from . import bodies
+from .bodies import Response
 from .call import Acquire, Call, ClientState, Context, Problem, Wait
 from .clock import Clock
 from .deadline import HTTPCORE_ERRORS, POLL_INTERVAL, bound_reads, current_call, limit_timeouts
-from .errors import APIResponseError, ConfigurationError, InvalidRequestError
-from .settings import Settings
+from .errors import ConfigurationError, InvalidRequestError
+from .retry import RETRYABLE_STATUSES
+from .settings import Settings, is_in_no_proxy
 from .version import __version__
 
 API_KEY_HEADER = "X-Api-Key"
 USER_AGENT = f"mycirrus-sdk/{__version__} python/{platform.python_version()}"
 
-# The extensions under which a request has its Context, and a response its Call.
+# The extension under which a request has its Context.
 CONTEXT = "cirrus_context"
-_CALL = "cirrus_call"
 
-Response = httpx.Response
+_CERTIFICATE_HINT = (
+    "; if your network has a certificate authority of its own, set SSL_CERT_FILE to its PEM file"
+)
+
 Transport = httpx.BaseTransport
 AsyncTransport = httpx.AsyncBaseTransport
 
 
-def strip_location(response: Response) -> None:
-    """Drop the target of a redirect: httpx would parse it, and an invalid one hides the status."""
-    response.headers.pop("location", None)
-
-
-async def _strip_location_async(response: Response) -> None:
-    strip_location(response)
+async def _prepare_headers_async(response: Response) -> None:
+    bodies.prepare_headers(response)
 
 
 class _CirrusClient:
@@ -58,6 +60,7 @@ class _CirrusClient:
 
     def __init__(self, settings: Settings, *, transport: Any, clock: Clock) -> None:
         workers = settings.max_concurrency
+        self._host = urlsplit(settings.base_url).hostname or ""
         with translate_errors():
             super().__init__(  # type: ignore[call-arg]  # of the class of httpx
                 base_url=settings.base_url,
@@ -73,9 +76,15 @@ class _CirrusClient:
         self.headers[API_KEY_HEADER] = settings.api_key.reveal()
         _mask(self.headers)
         self._client_state = ClientState(settings, clock, self._slots)
+        self._process = os.getpid()
 
     def check_open(self) -> None:
-        """Raise ConfigurationError if the client is closed."""
+        """Raise ConfigurationError if the client is closed, or was made in another process."""
+        if os.getpid() != self._process:
+            # Its connections are the other process's, and answers would come to the wrong one.
+            raise ConfigurationError(
+                "this client was made in another process, before a fork; make one in each process"
+            )
         if self.is_closed:
             raise ConfigurationError("this client is closed; make a new one")
 
@@ -83,12 +92,23 @@ class _CirrusClient:
         """Build a request as httpx does, and refuse one that no URL can hold."""
         try:
             request: httpx.Request = super().build_request(*args, **kwargs)  # type: ignore[misc]
-        except httpx.InvalidURL as error:
+        except (httpx.InvalidURL, UnicodeError) as error:
             raise InvalidRequestError(
                 f"no URL can be made of this request: {error}; ask for less at once"
             ) from error
         _mask(request.headers)
         return request
+
+    def _get_proxy_map(self, proxy: Any, allow_env_proxies: bool) -> dict[str, Any]:  # noqa: FBT001
+        """Read the proxies of the environment as httpx does, and addresses in NO_PROXY, too.
+
+        The name is private to httpx. If it changes one day, httpx refuses such a NO_PROXY.
+        """
+        if is_in_no_proxy(self._host):
+            return {}
+        proxies: dict[str, Any] = super()._get_proxy_map(proxy, allow_env_proxies)  # type: ignore[misc]
+        ranges = {name for name in proxies if name.startswith("all://") and {*"[/"} & {*name[6:]}}
+        return {name: value for name, value in proxies.items() if name not in ranges}
 
     def _start_call(self, request: httpx.Request) -> Call:
         context: Context = request.extensions.get(CONTEXT, Context())
@@ -98,7 +118,7 @@ class _CirrusClient:
 class HTTPClient(_CirrusClient, httpx.Client):
     """An httpx client that keeps the promises of its settings, for requests without ``stream``."""
 
-    _hook = staticmethod(strip_location)
+    _hook = staticmethod(bodies.prepare_headers)
 
     def __init__(self, settings: Settings, *, transport: Transport | None, clock: Clock) -> None:
         self._slots = threading.BoundedSemaphore(settings.max_concurrency)
@@ -130,7 +150,7 @@ class HTTPClient(_CirrusClient, httpx.Client):
                 else:
                     with _record_problems(call, request):
                         call.response = self._attempt(step.seconds, call, request)
-        return _finished(call)
+        return bodies.finished(call)
 
     def _attempt(self, seconds: float, call: Call, request: httpx.Request) -> Response:
         """Send once, and read the body."""
@@ -138,27 +158,30 @@ class HTTPClient(_CirrusClient, httpx.Client):
         token = current_call.set(call)
         try:
             response = super().send(request, stream=True, follow_redirects=False)
-            response.stream = _BoundedBody(response.stream, call)
+            response.stream = bodies.BoundedBody(response, call)
             try:
                 response.read()
             except httpx.RequestError as error:
-                return _without_body(response, call, error)
+                return bodies.without_body(response, call, error)
             finally:
                 response.close()
-                release_stream(response)
-            return response
+                bodies.release_stream(response)
+            return bodies.complete(response)
         finally:
             current_call.reset(token)
 
     def new_stop(self) -> threading.Event:
         """Return an event for a `Context`: setting it, or closing the client, stops its calls."""
+        self.check_open()
         stop = threading.Event()
         with self._stops_lock:
             self._stops.add(stop)
         return stop
 
     def close(self) -> None:
-        """Stop all calls, and close the connections."""
+        """Stop all calls, and close the connections; in a fork, leave both to the first process."""
+        if os.getpid() != self._process:
+            return
         with self._stops_lock:
             for stop in self._stops:
                 stop.set()
@@ -168,13 +191,28 @@ class HTTPClient(_CirrusClient, httpx.Client):
 class AsyncHTTPClient(_CirrusClient, httpx.AsyncClient):
     """The same as `HTTPClient`, in an event loop."""
 
-    _hook = staticmethod(_strip_location_async)
+    _hook = staticmethod(_prepare_headers_async)
 
     def __init__(
         self, settings: Settings, *, transport: AsyncTransport | None, clock: Clock
     ) -> None:
         self._slots = asyncio.BoundedSemaphore(settings.max_concurrency)
+        self._limits: set[asyncio.Timeout] = set()
+        self._loop: asyncio.AbstractEventLoop | None = None
         super().__init__(settings, transport=transport, clock=clock)
+
+    def check_open(self) -> None:
+        """Raise ConfigurationError if closed, or in another process or event loop than before."""
+        super().check_open()
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError as error:
+            raise ConfigurationError("AsyncCirrusClient needs an event loop of asyncio") from error
+        if self._loop not in {None, loop}:
+            raise ConfigurationError(
+                "this client belongs to another event loop; make one in each event loop"
+            )
+        self._loop = loop
 
     async def send(
         self, request: httpx.Request, *, stream: bool = False, **options: Any
@@ -187,42 +225,68 @@ class AsyncHTTPClient(_CirrusClient, httpx.AsyncClient):
         with closing(call.steps()) as steps:
             for step in steps:
                 if isinstance(step, Acquire):
-                    await self._slots.acquire()
+                    await self._wait(call, self._slots.acquire())
                 elif isinstance(step, Wait):
-                    await self._client_state.clock.async_sleep(step.seconds)
+                    await self._wait(call, self._client_state.clock.async_sleep(step.seconds))
                 else:
                     with _record_problems(call, request):
                         call.response = await self._attempt(step.seconds, call, request)
-        return _finished(call)
+        return bodies.finished(call)
 
     async def _attempt(self, seconds: float, call: Call, request: httpx.Request) -> Response:
         """Send once, and read the body."""
         limit_timeouts(request, seconds)
-        async with asyncio.timeout(seconds):
+        async with self._until_closed(seconds):
             response = await super().send(request, stream=True, follow_redirects=False)
-            response.stream = _BoundedBody(response.stream, call)
+            response.stream = bodies.BoundedBody(response, call)
             try:
                 await response.aread()
             except httpx.RequestError as error:
-                return _without_body(response, call, error)
+                return bodies.without_body(response, call, error)
             finally:
                 await response.aclose()
-                release_stream(response)
-            return response
+                bodies.release_stream(response)
+            return bodies.complete(response)
+
+    async def _wait(self, call: Call, awaitable: Awaitable[object]) -> None:
+        try:
+            async with self._until_closed():
+                await awaitable
+        except TimeoutError:
+            call.check_wanted()
+            raise
+
+    @asynccontextmanager
+    async def _until_closed(self, seconds: float | None = None) -> AsyncGenerator[None]:
+        """Limit a block to so many seconds, and end it when the client is closed.
+
+        Raises:
+            TimeoutError: The time is over, or the client was closed.
+        """
+        async with asyncio.timeout(seconds) as limit:
+            self._limits.add(limit)
+            try:
+                yield
+            finally:
+                self._limits.discard(limit)
 
     async def aclose(self) -> None:
-        """Let no call start another attempt, and close the connections."""
+        """Stop all calls, and close the connections; in a fork, leave both to the first process."""
+        if os.getpid() != self._process:
+            return
         self._client_state.closing.set()
+        if self._loop is asyncio.get_running_loop():
+            for limit in list(self._limits):
+                with suppress(RuntimeError):  # it has just ended
+                    limit.reschedule(0)
+            while self._limits:  # noqa: ASYNC110 - they end within a few rounds of the loop
+                await asyncio.sleep(0)
         await super().aclose()
 
 
 @contextmanager
 def translate_errors() -> Generator[None]:
-    """Translate the errors with which httpx refuses to make a client; it has many kinds.
-
-    Raises:
-        ConfigurationError: An argument or the environment is invalid.
-    """
+    """Raise ConfigurationError where httpx refuses to make a client, by one of many errors."""
     try:
         yield
     except (ImportError, OSError, ValueError, httpx.InvalidURL) as error:
@@ -237,10 +301,15 @@ def _record_problems(call: Call, request: httpx.Request) -> Generator[None]:
     """Set the problem of a call where there is no response: from httpx, or its time is over."""
     try:
         yield
-    except (httpx.RequestError, TimeoutError) as error:
+    except RuntimeError:
+        call.check_wanted()  # httpx refuses to send when the client was closed meanwhile
+        raise
+    except (httpx.RequestError, OSError, UnicodeError) as error:
         if isinstance(error, httpx.RequestError):  # its request has the key
             error.request = httpx.Request(request.method, request.url.path)
         reason = str(error) or ("total_timeout is over" if isinstance(error, TimeoutError) else "")
+        if isinstance(_root_of(error), ssl.SSLCertVerificationError):
+            reason += _CERTIFICATE_HINT
         call.problem = Problem(
             f"{type(error).__name__}: {reason}".removesuffix(": "),
             cause=error,
@@ -249,16 +318,23 @@ def _record_problems(call: Call, request: httpx.Request) -> Generator[None]:
         )
 
 
-def _is_transient(error: httpx.RequestError | TimeoutError) -> bool:
+def _is_transient(error: Exception) -> bool:
     """Return whether another attempt could succeed."""
-    if not isinstance(error, httpx.TransportError | TimeoutError):
+    if not isinstance(error, httpx.TransportError | OSError):
         return False
+    if isinstance(error, httpx.ProxyError) and (status := re.match(r"\d{3}\b", str(error))):
+        return int(status[0]) in RETRYABLE_STATUSES  # what the proxy answered to CONNECT
     if isinstance(error, httpx.UnsupportedProtocol | httpx.LocalProtocolError):
         return False
+    return not isinstance(_root_of(error), ssl.SSLCertVerificationError)
+
+
+def _root_of(error: Exception) -> BaseException | None:
+    """Return what happened below the HTTP libraries."""
     link: BaseException | None = error
     while isinstance(link, httpx.HTTPError | HTTPCORE_ERRORS):
         link = link.__cause__ or link.__context__
-    return not isinstance(link, ssl.SSLCertVerificationError)
+    return link
 
 
 def _mask(headers: httpx.Headers) -> None:
@@ -273,74 +349,3 @@ class _MaskedHeaders(httpx.Headers):
         if API_KEY_HEADER in shown:
             shown[API_KEY_HEADER] = "[secure]"
         return repr(shown)
-
-
-class _BoundedBody(httpx.SyncByteStream, httpx.AsyncByteStream):
-    """A body whose reading ends with the time of its call, however slowly it comes."""
-
-    def __init__(self, stream: Any, call: Call) -> None:
-        self._stream = stream
-        self._call = call
-
-    def __iter__(self) -> Iterator[bytes]:
-        for chunk in self._stream:
-            yield chunk
-            self._check_time()
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        async for chunk in self._stream:
-            yield chunk
-            self._check_time()
-
-    def _check_time(self) -> None:
-        if self._call.left <= 0:
-            raise httpx.ReadTimeout("total_timeout is over, and the answer is not")
-
-    def close(self) -> None:
-        self._stream.close()
-
-    async def aclose(self) -> None:
-        await self._stream.aclose()
-
-
-def release_stream(response: Response) -> None:
-    """Drop the stream of a response: the body would else wait for the garbage collector."""
-    response.stream = httpx.ByteStream(b"")
-
-
-def _without_body(response: Response, call: Call, error: httpx.RequestError) -> Response:
-    """Return a response whose body cannot be read, if its status is an error and says enough.
-
-    Raises:
-        APIResponseError: The body of a 2xx cannot be decoded.
-        httpx.RequestError: The body of a 2xx is not complete.
-    """
-    if not response.is_success:
-        kept = {name: response.headers.get(name, "") for name in ("date", "retry-after")}
-        return Response(response.status_code, headers=kept, request=response.request)
-    if isinstance(error, httpx.DecodingError):
-        problem = f"cannot be decoded: {error}"
-        response = Response(response.status_code)
-        raise call.body_error(response, "$", problem) from error
-    raise error
-
-
-def _finished(call: Call) -> Response:
-    """Return a 2xx, whose ``json`` raises an error of ours if the body is not JSON."""
-    response: Response = call.response
-    response.extensions[_CALL] = call
-    call.response = None  # no circle that would keep the body
-    response.json = partial(call.parse_json, proxy(response))  # type: ignore[method-assign]  # httpx has no option for it
-    return response
-
-
-def body_error(response: Response, path: str, problem: str) -> APIResponseError:
-    """Return the error for a 2xx of a client of ours whose body does not fit the contract.
-
-    Args:
-        response: The response.
-        path: Where in the body, as a JSON path.
-        problem: What is wrong there, to be read after the path.
-    """
-    call: Call = response.extensions[_CALL]
-    return call.body_error(response, path, problem)

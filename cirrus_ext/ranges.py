@@ -24,6 +24,11 @@ _RFC_3339 = re.compile(
 )
 
 
+def plain(text: str) -> str:
+    """Return the characters of a str, whatever its class shows: a member of an Enum, its name."""
+    return str.__str__(text)
+
+
 def check_instruments(instruments: Iterable[str]) -> list[str]:
     """Take serial numbers, once, and refuse what cannot be meant. Nothing is repaired.
 
@@ -36,26 +41,31 @@ def check_instruments(instruments: Iterable[str]) -> list[str]:
             f"instruments must be a list of serial numbers, not one: {instruments!r}"
         )
     try:
-        serials = list(instruments)
+        given = list(instruments)
     except TypeError:
         raise InvalidRequestError(
             f"instruments must be a list of serial numbers: {instruments!r}"
         ) from None
-    if not serials:
+    if not given:
         raise InvalidRequestError("instruments must name at least one serial number: []")
-    seen: set[str] = set()
-    for index, serial in enumerate(serials):
-        check_serial(f"instruments[{index}]", serial)
-        if serial in seen:
+    serials: dict[str, None] = {}
+    for index, value in enumerate(given):
+        serial = check_serial(f"instruments[{index}]", value)
+        if serial in serials:
             raise InvalidRequestError(
                 f"instruments[{index}] names {serial!r} a second time; name each instrument once"
             )
-        seen.add(serial)
-    return serials
+        serials[serial] = None
+    return list(serials)
 
 
-def check_serial(name: str, serial: object) -> None:
-    """Refuse a serial number that cannot be meant. The vendor documents no grammar for them."""
+def check_serial(name: str, value: object) -> str:
+    """Return the characters of a serial number. The vendor documents no grammar for them.
+
+    Raises:
+        InvalidRequestError: Not a str, empty, blank, or with characters that cannot be printed.
+    """
+    serial = plain(value) if isinstance(value, str) else value
     if not isinstance(serial, str):
         raise InvalidRequestError(
             f"{name} must be a serial number as a str: {serial!r} is {type(serial).__name__}"
@@ -66,6 +76,7 @@ def check_serial(name: str, serial: object) -> None:
         raise InvalidRequestError(f"{name} must not have blanks around it: {serial!r}")
     if not serial.isprintable():
         raise InvalidRequestError(f"{name} has a character that cannot be printed: {serial!r}")
+    return serial
 
 
 def as_utc(name: str, value: datetime | str) -> datetime:
@@ -203,7 +214,7 @@ class HistoryWindow:
     end: datetime
 
     def __post_init__(self) -> None:
-        check_serial("instrument", self.instrument)
+        object.__setattr__(self, "instrument", check_serial("instrument", self.instrument))
         for name in ("start", "end"):
             value = getattr(self, name)
             if isinstance(value, str):

@@ -5,6 +5,7 @@ rest is cut to a length.
 """
 
 import json
+import zlib
 from http import HTTPStatus
 from typing import Any, cast
 
@@ -19,6 +20,53 @@ _HINTS = {
     401: "check the API key",
     403: "the key lacks a scope, or may not see these instruments",
 }
+
+
+class Gunzip:
+    """Decodes gzip, in one member or in several (RFC 1952, section 2.2)."""
+
+    def __init__(self) -> None:
+        self._member = zlib.decompressobj(wbits=31)
+
+    def decode(self, data: bytes) -> bytes:
+        """Decode the next part of a body.
+
+        Raises:
+            zlib.error: It is not gzip.
+        """
+        decoded = b""
+        while data:
+            if self._member.eof:
+                self._member = zlib.decompressobj(wbits=31)
+            decoded += self._member.decompress(data)
+            data = self._member.unused_data.lstrip(b"\0")  # zeros may follow the last member
+        return decoded
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the last member has ended."""
+        return self._member.eof
+
+
+def is_cut_off(content: bytes) -> bool:
+    """Return whether a body is the beginning of a JSON array or object, and not all of it."""
+    if content.lstrip()[:1] not in {b"[", b"{"}:
+        return False
+    try:
+        json.loads(content)
+    except json.JSONDecodeError as error:
+        rest = error.doc[error.pos :].strip()
+        in_a_string = error.msg.startswith("Unterminated") or (
+            error.msg.startswith("Invalid") and len(rest) < len(r"\u0000")
+        )
+        in_a_number = not rest.strip(".eE+-")
+        in_a_name = any(name.startswith(rest) for name in ("true", "false", "null"))
+        return in_a_string or in_a_number or in_a_name
+    except UnicodeDecodeError as error:
+        return error.reason == "unexpected end of data"
+    except RecursionError:
+        return False
+    return False
 
 
 def reason_of(status: int, retry_after: float | None) -> str:

@@ -1,13 +1,18 @@
 """What a client is made with: checked once, before any I/O."""
 
+import html.entities
 import os
+import re
 import ssl
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
+from ipaddress import ip_address, ip_network
 from typing import NoReturn
 from urllib.parse import urlsplit
 
 from .errors import ConfigurationError
+from .ranges import plain
 from .retry import RetryEvent, RetryPolicy, check_seconds
 
 DEFAULT_BASE_URL = "https://api.mycirrus.cloud/v1"
@@ -20,18 +25,24 @@ BASE_URL_VARIABLE = "MYCIRRUS_BASE_URL"
 class Secret:
     """The API key. It shows itself to nobody who does not ask for it by `reveal`."""
 
-    __slots__ = ("_value",)
+    __slots__ = ("_pattern", "_value")
 
     def __init__(self, value: str) -> None:
-        self._value = value
+        self._value = plain(value) if isinstance(value, str) else value
+        self._pattern: re.Pattern[str] | None = None
 
     def reveal(self) -> str:
         """The key itself."""
         return self._value
 
     def scrub(self, text: str) -> str:
-        """The text without the key, should a server have echoed it."""
-        return text.replace(self._value, "[API key]")
+        """Return a text without the key, in any spelling in which a server may echo it.
+
+        These are as it is, and escaped for JSON, for a URL or for HTML.
+        """
+        if self._pattern is None:
+            self._pattern = re.compile("".join(map(_spellings, self._value)))
+        return self._pattern.sub("[API key]", text)
 
     def problem(self) -> str | None:
         """Say why it cannot be a key, without showing it; None if it can."""
@@ -49,6 +60,24 @@ class Secret:
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("the API key is not pickled")
+
+
+def _spellings(character: str) -> str:
+    """Return a pattern for a character: as it is, or escaped for JSON, for a URL or for HTML."""
+    code = ord(character)
+    spellings = [
+        rf"\\{{1,4}}u00(?i:{code:02x})",
+        rf"%(?:25){{0,2}}(?i:{code:02x})",
+        rf"&(?:amp;){{0,2}}#0{{0,4}}{code};?",
+        rf"&(?:amp;){{0,2}}#[xX]0{{0,4}}(?i:{code:x});?",
+    ]
+    spellings += [
+        rf"&(?:amp;){{0,2}}{re.escape(name)}"
+        for name, meaning in html.entities.html5.items()
+        if meaning == character
+    ]
+    spellings.append(rf"\\{{0,4}}{re.escape(character)}")
+    return f"(?:{'|'.join(spellings)})"
 
 
 def find_api_key(given: Secret | None = None) -> Secret:
@@ -81,6 +110,7 @@ def find_base_url(base_url: str | None) -> str:
         parts = urlsplit(base_url)
         extra = "?" in base_url or "#" in base_url or "@" in parts.netloc
         whole = parts.scheme in {"http", "https"} and parts.hostname and (parts.port or 443)
+        (parts.hostname or "").encode("idna")  # what the look-up of the name does
     except ValueError:
         whole, extra = "", False
     if extra:
@@ -91,6 +121,19 @@ def find_base_url(base_url: str | None) -> str:
             f"{origin} must be an address such as {DEFAULT_BASE_URL}: {base_url!r}"
         )
     return base_url.rstrip("/")
+
+
+def is_in_no_proxy(host: str) -> bool:
+    """Return whether NO_PROXY names the address of a host, alone or in a network (CIDR)."""
+    try:
+        address = ip_address(host)
+    except ValueError:  # a name, which httpx looks for
+        return False
+    for entry in (os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or "").split(","):
+        with suppress(ValueError):
+            if address in ip_network(entry.strip().strip("[]"), strict=False):
+                return True
+    return False
 
 
 @dataclass(frozen=True)

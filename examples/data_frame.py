@@ -10,4 +10,5 @@ with CirrusClient() as client:
     )
     columns = [field.name for field in fields(CalibrationRecord)]
     log = pd.DataFrame((asdict(record) for record in history), columns=columns)
+    log = log.astype({"time": "datetime64[us, UTC]"})  # also of a log without entries
 print(log.groupby("instrument")["time"].agg(["count", "min", "max"]))

@@ -122,6 +122,7 @@ def transport_for(cell: Callable[[], tuple[int, Body]]) -> httpx.MockTransport:
         del request
         status, body = cell()
         headers = body.headers | {"retry-after": "7", "location": "/elsewhere"}
+        headers["content-length"] = str(len(body.content))
         return httpx.Response(status, headers=headers, stream=httpx.ByteStream(body.content))
 
     return httpx.MockTransport(respond)

@@ -1,0 +1,133 @@
+"""Reads and decodes the bodies of responses, within the time of their call.
+
+This module and ``http.py`` are the two that import httpx.
+"""
+
+import zlib
+from collections.abc import AsyncIterator, Iterator
+from functools import partial
+from typing import Any
+from weakref import proxy
+
+import httpx
+
+from .call import Call
+from .errors import APIResponseError
+from .responses import Gunzip, is_cut_off
+
+Response = httpx.Response
+
+# The extensions under which a response has its Call, and the encoding of a gzip body.
+_CALL = "cirrus_call"
+_GZIP = "cirrus_gzip"
+
+
+def prepare_headers(response: Response) -> None:
+    """Drop headers of which httpx would make too much, before it does.
+
+    It would parse the target of a redirect, and an invalid one hides the status. Of a gzip body in
+    several members it would decode the first; `BoundedBody` decodes it instead.
+    """
+    response.headers.pop("location", None)
+    if response.headers.get("content-encoding", "").strip().lower() in {"gzip", "x-gzip"}:
+        response.extensions[_GZIP] = response.headers.pop("content-encoding")
+
+
+class BoundedBody(httpx.SyncByteStream, httpx.AsyncByteStream):
+    """A body whose reading ends with the time of its call, and that is decoded if it is gzip."""
+
+    def __init__(self, response: Response, call: Call) -> None:
+        self._stream: Any = response.stream
+        self._call = call
+        self._gunzip = Gunzip() if _GZIP in response.extensions else None
+        self._has_length = _has_length(response)
+
+    def __iter__(self) -> Iterator[bytes]:
+        for chunk in self._stream:
+            yield self._decoded(chunk)
+        self._check_end()
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for chunk in self._stream:
+            yield self._decoded(chunk)
+        self._check_end()
+
+    def _decoded(self, chunk: bytes) -> bytes:
+        if self._call.left <= 0:
+            raise httpx.ReadTimeout("total_timeout is over, and the answer is not")
+        try:
+            return chunk if self._gunzip is None else self._gunzip.decode(chunk)
+        except zlib.error as error:
+            raise httpx.DecodingError(str(error)) from error
+
+    def _check_end(self) -> None:
+        if self._gunzip is not None and not self._gunzip.is_complete:
+            kind = httpx.DecodingError if self._has_length else httpx.RemoteProtocolError
+            raise kind("the gzip body is not complete")
+
+    def close(self) -> None:
+        """Close the connection, or give it back."""
+        self._stream.close()
+
+    async def aclose(self) -> None:
+        """Close the connection, or give it back."""
+        await self._stream.aclose()
+
+
+def release_stream(response: Response) -> None:
+    """Drop the stream of a response: the body would else wait for the garbage collector."""
+    response.stream = httpx.ByteStream(b"")
+
+
+def complete(response: Response) -> Response:
+    """Return a response whose body has been read.
+
+    Raises:
+        httpx.RemoteProtocolError: Its body has no declared length, and was cut off.
+    """
+    if response.is_success and not _has_length(response) and is_cut_off(response.content):
+        raise httpx.RemoteProtocolError("the body is not complete")
+    return response
+
+
+def _has_length(response: Response) -> bool:
+    """Return whether the HTTP library sees where the body ends, and has not seen it break off."""
+    return bool({"content-length", "transfer-encoding"} & response.headers.keys())
+
+
+def without_body(response: Response, call: Call, error: httpx.RequestError) -> Response:
+    """Return a response whose body cannot be read, if its status is an error and says enough.
+
+    Raises:
+        APIResponseError: The body of a 2xx cannot be decoded.
+        httpx.RequestError: The body of a 2xx is not complete.
+    """
+    if not response.is_success:
+        kept = {name: response.headers.get(name, "") for name in ("date", "retry-after")}
+        return Response(response.status_code, headers=kept, request=response.request)
+    if isinstance(error, httpx.DecodingError):
+        problem = f"cannot be decoded: {error}"
+        response = Response(response.status_code)
+        raise call.body_error(response, "$", problem) from error
+    raise error
+
+
+def finished(call: Call) -> Response:
+    """Return a 2xx, whose ``json`` raises an error of ours if the body is not JSON."""
+    response: Response = call.response
+    response.extensions[_CALL] = call
+    call.response = None  # no circle that would keep the body
+    response.json = partial(call.parse_json, proxy(response))  # type: ignore[method-assign]  # httpx has no option for it
+    return response
+
+
+def body_error(response: Response, path: str, problem: str) -> APIResponseError:
+    """Return the error for a 2xx of a client of ours whose body does not fit the contract.
+
+    Args:
+        response: The response.
+        path: Where in the body, as a JSON path.
+        problem: What is wrong there, to be read after the path.
+    """
+    call: Call = response.extensions[_CALL]
+    return call.body_error(response, path, problem)

@@ -1,0 +1,259 @@
+"""What a proxy, a server or the environment sends in an unusual form is read for what it is."""
+
+import asyncio
+import contextvars
+import gzip
+import html
+import json
+import urllib.parse
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+import pytest
+
+from cirrus_ext import (
+    APIConnectionError,
+    APIResponseError,
+    AsyncCirrusClient,
+    AuthenticationError,
+    CirrusClient,
+    CirrusError,
+    ConfigurationError,
+    RetryPolicy,
+)
+from cirrus_ext.responses import is_cut_off
+from tests.support.faulty_server import Wire, answer, faulty
+
+RANGE: dict[str, Any] = {"start": "2023-01-01T00:00:00Z", "end": "2023-01-02T00:00:00Z"}
+ENTRY = {"time": "2023-01-01T10:00:00Z", "user": "A. Nybody", "message": "Calibrated"}
+QUICK = RetryPolicy(backoff_base=0.001, throttle_base=0.001)
+
+
+def log(**options: Any) -> list[Any]:
+    with CirrusClient("key", retry=QUICK, **options) as client:
+        return client.calibration_log(["QT1"], **RANGE)
+
+
+async def async_log(**options: Any) -> list[Any]:
+    async with AsyncCirrusClient("key", retry=QUICK, **options) as client:
+        return await client.calibration_log(["QT1"], **RANGE)
+
+
+KINDS: dict[str, Callable[..., list[Any]]] = {
+    "sync": log,
+    "async": lambda **options: asyncio.run(async_log(**options)),
+}
+
+
+@pytest.fixture(params=KINDS.values(), ids=list(KINDS))
+def calibration_log(request: pytest.FixtureRequest) -> Any:
+    return request.param
+
+
+@pytest.mark.parametrize(
+    ("status", "attempts"),
+    [
+        *[(status, 1) for status in (400, 401, 403, 404, 405, 407, 501, 505)],
+        *[(status, 4) for status in (408, 429, 500, 502, 503, 504)],
+    ],
+)
+def test_what_a_proxy_answers_to_connect_is_retried_as_a_status_is(
+    calibration_log: Any, status: int, attempts: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with faulty(answer(b"", f"{status} Reason")) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", proxy.base_url.removesuffix("/v1"))
+        with pytest.raises(APIConnectionError, match=f"ProxyError: {status} Reason") as caught:
+            calibration_log(base_url="https://api.example.invalid/v1")
+
+    assert (caught.value.attempts, len(proxy.heads)) == (attempts, attempts)
+
+
+# --- bodies
+
+
+def body(content: bytes, *headers: str) -> Callable[[Wire], None]:
+    """An answer whose end is the end of the connection."""
+    head = "\r\n".join(["HTTP/1.1 200 OK", "Connection: close", *headers, "", ""])
+    return lambda wire: wire.send(head.encode() + content)
+
+
+WHOLE = json.dumps([ENTRY, ENTRY]).encode()
+MEMBERS = gzip.compress(WHOLE[:30]) + gzip.compress(WHOLE[30:])
+
+
+@pytest.mark.parametrize(
+    ("content", "headers"),
+    [
+        (WHOLE, []),
+        (gzip.compress(WHOLE), ["Content-Encoding: x-gzip"]),
+        (gzip.compress(WHOLE), ["Content-Encoding: GZIP"]),
+        (MEMBERS, ["Content-Encoding: gzip"]),
+        (MEMBERS + bytes(100), ["Content-Encoding: gzip", f"Content-Length: {len(MEMBERS) + 100}"]),
+    ],
+    ids=["no length", "x-gzip", "upper case", "two members", "zeros behind"],
+)
+def test_a_body_is_decoded_in_every_form(
+    calibration_log: Any, content: bytes, headers: list[str]
+) -> None:
+    with faulty(body(content, *headers)) as server:
+        assert len(calibration_log(base_url=server.base_url)) == 2
+
+
+@pytest.mark.parametrize(
+    ("content", "headers"),
+    [
+        (WHOLE[:-1], []),
+        (WHOLE[:40], []),
+        (gzip.compress(WHOLE)[:-10], ["Content-Encoding: gzip"]),
+    ],
+)
+def test_a_body_that_breaks_off_without_a_length_is_requested_again(
+    calibration_log: Any, content: bytes, headers: list[str]
+) -> None:
+    with faulty(body(content, *headers), body(WHOLE)) as server:
+        assert len(calibration_log(base_url=server.base_url)) == 2
+        assert len(server.heads) == 2
+
+    with faulty(body(content, *headers)) as server, pytest.raises(APIConnectionError) as caught:
+        calibration_log(base_url=server.base_url)
+    assert caught.value.attempts == 4
+
+
+def test_every_beginning_of_a_json_array_is_cut_off_and_nothing_else_is() -> None:
+    whole = json.dumps([{"a": 'é"\\', "b": [True, False, None, -1.5e3, {}]}], ensure_ascii=False)
+    for content in (whole.encode(), json.dumps(json.loads(whole)).encode()):
+        assert [is_cut_off(content[:end]) for end in range(1, len(content))] == [True] * (
+            len(content) - 1
+        )
+        assert not is_cut_off(content)
+        assert not is_cut_off(content + b"]")
+    assert not any(map(is_cut_off, (b"", b"<html>", b"tru", b"[1 2]", b"[" * 100_000, b'["\xff"]')))
+
+
+@pytest.mark.parametrize("content", [b"<html>", b"", WHOLE + b"x", b"tru"])
+def test_a_body_that_is_whole_and_wrong_is_not_requested_again(
+    calibration_log: Any, content: bytes
+) -> None:
+    with faulty(body(content)) as server, pytest.raises(APIResponseError):
+        calibration_log(base_url=server.base_url)
+
+    assert len(server.heads) == 1
+
+
+@pytest.mark.parametrize(
+    ("time", "expected"),
+    [
+        ("2016-12-31T23:59:60Z", datetime(2016, 12, 31, 23, 59, 59, 999_999, UTC)),
+        ("2016-12-31t23:59:60.5z", datetime(2016, 12, 31, 23, 59, 59, 999_999, UTC)),
+        ("2016-12-31T15:59:60-08:00", datetime(2016, 12, 31, 23, 59, 59, 999_999, UTC)),
+        ("2016-12-31T22:59:60Z", None),
+        ("2016-12-31T23:59:61Z", None),
+        ("2016-12-31T23:59:60", None),
+    ],
+)
+@pytest.mark.parametrize("more", [{}, {"site": "Roof"}], ids=["known fields", "another field"])
+def test_a_leap_second_is_the_last_microsecond_of_its_minute(
+    time: str, expected: datetime | None, more: dict[str, str]
+) -> None:
+    transport = httpx.MockTransport(lambda _: httpx.Response(200, json=[{"time": time, **more}]))
+    if expected is None:
+        with pytest.raises(APIResponseError):
+            log(transport=transport)
+    else:
+        (item,) = log(transport=transport)
+        assert item.time == expected
+
+
+# --- the key in an answer
+
+KEY = "AbC/dEf+gHi==&<'\"\\ü"[:-1]
+SPELLINGS = {
+    "as it is": KEY,
+    "JSON": json.dumps(KEY)[1:-1],
+    "JSON with an escaped slash": json.dumps(KEY)[1:-1].replace("/", "\\/"),
+    "JSON in lower-case escapes": "".join(rf"\u{ord(one):04x}" for one in KEY),
+    "JSON in upper-case escapes": "".join(rf"\u{ord(one):04X}" for one in KEY),
+    "JSON in JSON": json.dumps(json.dumps(KEY)[1:-1])[1:-1],
+    "URL": urllib.parse.quote(KEY, safe=""),
+    "URL in lower case": "".join(f"%{ord(one):02x}" for one in KEY),
+    "URL twice": urllib.parse.quote(urllib.parse.quote(KEY, safe=""), safe=""),
+    "HTML": html.escape(KEY),
+    "HTML in numbers": "".join(f"&#{ord(one)};" for one in KEY),
+    "HTML in hexadecimal": "".join(f"&#x{ord(one):X};" for one in KEY),
+    "HTML in names": KEY.replace("+", "&plus;").replace("/", "&sol;").replace("=", "&equals;"),
+}
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS.values(), ids=list(SPELLINGS))
+def test_no_error_holds_the_key_in_any_spelling(spelling: str) -> None:
+    body = f"before {spelling} after"
+    transport = httpx.MockTransport(lambda _: httpx.Response(401, text=body))
+    with (
+        CirrusClient(KEY, transport=transport) as client,
+        pytest.raises(AuthenticationError) as caught,
+    ):
+        client.calibration_log(["QT1"], **RANGE)
+
+    assert caught.value.body == "before [API key] after"
+
+
+def test_to_look_for_the_key_takes_a_time_that_grows_with_the_body_alone() -> None:
+    from cirrus_ext.settings import Secret  # noqa: PLC0415 - a private name
+
+    for repeated in ("\\", "%25", "&amp;", "&#0"):
+        assert Secret("\\" * 40).scrub("x" + repeated * 5_000).startswith("x")
+
+
+# --- the environment
+
+
+@pytest.mark.parametrize(
+    ("no_proxy", "proxied"),
+    [
+        ("localhost,fe80::/10", True),
+        ("[::1]", True),
+        ("127.0.0.1,fd07:b51a:cc66:f0::/64", False),
+        ("127.0.0.0/8", False),
+        ("10.0.0.0/8,::1", True),
+    ],
+)
+def test_no_proxy_may_name_ipv6_and_networks(
+    calibration_log: Any, no_proxy: str, proxied: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with faulty(answer()) as proxy, faulty(answer()) as server:
+        monkeypatch.setenv("HTTP_PROXY", proxy.base_url.removesuffix("/v1"))
+        monkeypatch.setenv("NO_PROXY", no_proxy)
+        calibration_log(base_url=server.base_url)
+
+    assert (len(proxy.heads), len(server.heads)) == ((1, 0) if proxied else (0, 1))
+
+
+@pytest.mark.parametrize(
+    "base_url",
+    ["https://api..example.invalid", "http://.example", f"http://{'a' * 64}.invalid"],
+)
+def test_a_host_that_no_look_up_takes_is_a_bad_address(base_url: str) -> None:
+    with pytest.raises(ConfigurationError, match="base_url must be an address"):
+        CirrusClient("key", base_url=base_url)
+
+
+def test_a_host_that_is_no_punycode_is_a_cirrus_error(calibration_log: Any) -> None:
+    with pytest.raises(CirrusError):
+        calibration_log(base_url="http://xn--/")
+
+
+def test_on_event_sees_the_context_variables_of_the_caller() -> None:
+    job: contextvars.ContextVar[str] = contextvars.ContextVar("job", default="lost")
+    seen: list[str] = []
+    with (
+        faulty(answer(b"", "503 Away"), answer()) as server,
+        CirrusClient(
+            "key", base_url=server.base_url, retry=QUICK, on_event=lambda _: seen.append(job.get())
+        ) as client,
+    ):
+        job.set("job 7")
+        list(client.calibration_history(["QT1"], **RANGE))
+
+    assert seen == ["job 7"]
