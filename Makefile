@@ -177,4 +177,4 @@ constraints: $(MADE) ## Choose the newest versions that go together, and write t
 
 .PHONY: clean
 clean: ## Remove .venv and everything that was made
-	@rm -rf .venv .venv-bench .build dist report mutants .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	@rm -rf .venv .venv-bench .build dist report mutants .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -108,6 +108,7 @@ def test_a_body_is_decoded_in_every_form(
         (WHOLE[:40], []),
         (gzip.compress(WHOLE)[:-10], ["Content-Encoding: gzip"]),
     ],
+    ids=["one byte short", "half", "half a gzip stream"],
 )
 def test_a_body_that_breaks_off_without_a_length_is_requested_again(
     calibration_log: Any, content: bytes, headers: list[str]
