@@ -16,7 +16,7 @@ from .calibration_log import CalibrationRecord, MismatchError, items_of, records
 from .call import Context
 from .clock import Clock
 from .errors import ConfigurationError, InvalidRequestError
-from .history import fetch_in_order, fetch_in_order_async
+from .history import fetch_windows, fetch_windows_async
 from .ranges import HistoryWindow, check_instruments, check_range, plan_history
 from .retry import RetryEvent, RetryPolicy, check_seconds
 
@@ -217,25 +217,28 @@ class CirrusClient(_Client[http.HTTPClient, http.Transport]):
             yield from records
 
     def history_windows(
-        self, windows: Iterable[HistoryWindow]
+        self, windows: Iterable[HistoryWindow], *, ordered: bool = True
     ) -> Generator[tuple[HistoryWindow, list[CalibrationRecord]]]:
-        """Fetch windows, several at a time, and yield them in the order given, empty ones too.
+        """Fetch windows, ``max_concurrency`` at a time, and yield each, empty ones too.
 
-        At most ``max_concurrency`` windows have been requested and not yet processed by the caller.
-        To go on after an error, call this again with the windows from the error's ``window`` on.
+        To go on after an error, call this again with the windows that were not yielded.
 
         Args:
             windows: What `plan_history` returns, or a part of it.
+            ordered: Whether to yield windows in the order given. Then at most twice
+                ``max_concurrency`` windows have been requested and not yet yielded; else at most
+                ``max_concurrency``, and each is yielded as soon as it is there.
 
         Yields:
             Each window with its records, by time.
 
         Raises:
-            CirrusError: A window failed, after all windows before it were yielded.
+            CirrusError: A window failed. If ordered, all windows before it were yielded, else all
+                that were requested. It is the ``window`` of the error, the first of several.
         """
         stop = self._http.new_stop()
-        fetch = partial(self._fetch, stop=stop)
-        return fetch_in_order(windows, fetch, self._settings.max_concurrency, stop)
+        fetch, workers = partial(self._fetch, stop=stop), self._settings.max_concurrency
+        return fetch_windows(windows, fetch, workers, stop, ordered=ordered)
 
     def fetch_window(self, window: HistoryWindow) -> list[CalibrationRecord]:
         """Fetch one window of a history: one request.
@@ -313,10 +316,11 @@ class AsyncCirrusClient(_Client[http.AsyncHTTPClient, http.AsyncTransport]):
                     yield record
 
     def history_windows(
-        self, windows: Iterable[HistoryWindow]
+        self, windows: Iterable[HistoryWindow], *, ordered: bool = True
     ) -> AsyncGenerator[tuple[HistoryWindow, list[CalibrationRecord]]]:
         """Fetch windows, several at a time: see `CirrusClient.history_windows`."""
-        return fetch_in_order_async(windows, self.fetch_window, self._settings.max_concurrency)
+        workers = self._settings.max_concurrency
+        return fetch_windows_async(windows, self.fetch_window, workers, ordered=ordered)
 
     async def fetch_window(self, window: HistoryWindow) -> list[CalibrationRecord]:
         """Fetch one window of a history: see `CirrusClient.fetch_window`."""

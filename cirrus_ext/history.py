@@ -1,10 +1,13 @@
-"""Fetches the windows of a history: several at a time, in the order given."""
+"""Fetches the windows of a history, several at a time, and yields them as they are wanted.
+
+In the order given, up to ``2 * concurrency`` windows have been requested and not yet yielded, so
+that a slow answer does not hold up the others. In any order, up to ``concurrency``.
+"""
 
 import asyncio
 import threading
-from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextvars import copy_context
 from functools import partial
 from itertools import islice
@@ -16,43 +19,54 @@ from .ranges import HistoryWindow
 Records = list[CalibrationRecord]
 
 
-def fetch_in_order(
+def fetch_windows(
     windows: Iterable[HistoryWindow],
     fetch: Callable[[HistoryWindow], Records],
     concurrency: int,
     stop: threading.Event,
+    *,
+    ordered: bool,
 ) -> Generator[tuple[HistoryWindow, Records]]:
     """Fetch windows in threads.
 
     Args:
         windows: What to fetch.
         fetch: Fetches one window.
-        concurrency: How many windows are under way, or fetched and not yet taken.
+        concurrency: How many windows are fetched at a time.
         stop: Is set when the generator ends; ``fetch`` is expected to stop then.
+        ordered: Whether to yield in the order of ``windows``, or each as soon as it is there.
 
     Yields:
-        Each window with its records.
+        Each window with its records. If one fails, the others under way come before its error;
+        if ordered, only those before it.
     """
     remaining = iter(windows)
-    under_way: deque[tuple[HistoryWindow, Future[Records]]] = deque()
+    pending: dict[Future[Records], HistoryWindow] = {}
+    error: BaseException | None = None
     with ThreadPoolExecutor(concurrency, thread_name_prefix="cirrus") as pool:
 
         def submit(count: int) -> None:
             for window in islice(remaining, count):
                 job = partial(copy_context().run, fetch, window)  # for on_event, in the thread
-                under_way.append((window, _submit(pool, job)))
+                pending[_submit(pool, job)] = window
 
         try:
-            submit(concurrency)
-            while under_way:
-                window, future = under_way[0]
-                records = future.result()
-                under_way.popleft()
-                yield window, records
-                submit(1)
+            submit(2 * concurrency if ordered else concurrency)
+            while pending and not (ordered and error):
+                if not ordered:
+                    wait(pending, return_when=FIRST_COMPLETED)
+                future = next(future for future in pending if ordered or future.done())
+                window = pending.pop(future)
+                error = error or future.exception()
+                if error is None:
+                    submit(1)
+                if future.exception() is None:
+                    yield window, future.result()
+            if error is not None:
+                raise error
         finally:
             stop.set()
-            for _, future in under_way:
+            for future in pending:
                 future.cancel()
 
 
@@ -69,28 +83,37 @@ def _submit(pool: ThreadPoolExecutor, job: Callable[[], Records]) -> Future[Reco
         return future
 
 
-async def fetch_in_order_async(
+async def fetch_windows_async(
     windows: Iterable[HistoryWindow],
     fetch: Callable[[HistoryWindow], Awaitable[Records]],
     concurrency: int,
+    *,
+    ordered: bool,
 ) -> AsyncGenerator[tuple[HistoryWindow, Records]]:
-    """Fetch windows in tasks: see `fetch_in_order`."""
+    """Fetch windows in tasks: see `fetch_windows`. The client limits how many are under way."""
     remaining = iter(windows)
-    under_way: deque[tuple[HistoryWindow, asyncio.Future[Records]]] = deque()
+    pending: dict[asyncio.Future[Records], HistoryWindow] = {}
+    error: BaseException | None = None
 
     def submit(count: int) -> None:
         for window in islice(remaining, count):
-            under_way.append((window, asyncio.ensure_future(fetch(window))))
+            pending[asyncio.ensure_future(fetch(window))] = window
 
     try:
-        submit(concurrency)
-        while under_way:
-            window, task = under_way[0]
-            records = await task
-            under_way.popleft()
-            yield window, records
-            submit(1)
+        submit(2 * concurrency if ordered else concurrency)
+        while pending and not (ordered and error):
+            first = [next(iter(pending))] if ordered else pending
+            await asyncio.wait(first, return_when=FIRST_COMPLETED)
+            future = next(future for future in pending if future.done() or ordered)
+            window = pending.pop(future)
+            error = error or future.exception()
+            if error is None:
+                submit(1)
+            if future.exception() is None:
+                yield window, future.result()
+        if error is not None:
+            raise error
     finally:
-        for _, task in under_way:
-            task.cancel()
-        await asyncio.gather(*(task for _, task in under_way), return_exceptions=True)
+        for future in pending:
+            future.cancel()
+        await asyncio.gather(*pending, return_exceptions=True)

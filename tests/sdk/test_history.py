@@ -247,19 +247,6 @@ class Counting(httpx.BaseTransport, httpx.AsyncBaseTransport):
         return self._leave()
 
 
-def test_as_many_requests_are_under_way_as_allowed_and_never_more(colour: str) -> None:
-    """Twelve windows, three at a time."""
-    transport = Counting()
-    use(
-        colour,
-        lambda client: client.history_windows(PLAN[:12]),
-        transport=transport,
-        max_concurrency=3,
-    )
-
-    assert (transport.most, transport.total) == (3, 12)
-
-
 def test_the_allowance_is_the_clients_over_all_threads_and_histories() -> None:
     """Four threads with a history each, and still three at a time."""
     transport = Counting()
@@ -293,28 +280,6 @@ def test_the_allowance_is_the_clients_over_all_tasks_and_histories() -> None:
     assert (transport.most, transport.total) == (3, 20)
 
 
-def test_no_more_windows_are_fetched_ahead_than_allowed(colour: str) -> None:
-    """Whoever takes one and thinks about it has two waiting, not the whole history."""
-    transport = Counting()
-
-    def take_one(client: Any) -> Any:
-        history = client.history_windows(PLAN)
-        if isinstance(client, CirrusClient):
-            next(history)
-            time.sleep(0.2)
-            return transport.total
-        return _take_one(history, transport)
-
-    assert use(colour, take_one, transport=transport, max_concurrency=3) == 3
-
-
-async def _take_one(history: Any, transport: Counting) -> int:
-    async with aclosing(history):
-        await anext(history)
-        await asyncio.sleep(0.2)
-        return transport.total
-
-
 def test_a_403_in_a_history_names_the_scope(colour: str) -> None:
     """As it does for a single request."""
     transport = httpx.MockTransport(lambda request: httpx.Response(403, json={}))
@@ -342,19 +307,6 @@ def test_a_field_of_the_answer_is_kept_also_when_the_spec_learns_it(
     )
 
     assert record.extra == {"level": 93.7, "other": None}
-
-
-def test_leaving_a_history_early_leaves_no_thread_and_asks_no_further() -> None:
-    """At most the windows under way have been asked for."""
-    standin = Standin(replace(WORLD, keys=frozenset({DEMO_KEY})))
-    before = threading.active_count()
-    with CirrusClient(DEMO_KEY, transport=standin.transport(), max_concurrency=2) as client:
-        history = client.history_windows(PLAN)
-        next(history)
-        history.close()
-
-    assert threading.active_count() == before
-    assert len(standin.requests) <= 3
 
 
 def test_leaving_an_async_history_early_leaves_no_task() -> None:
