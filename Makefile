@@ -110,10 +110,11 @@ format: $(DEV) ## Format and fix our own code
 	@$(RUN) -m ruff format --quiet .
 
 .PHONY: lint
-lint: $(DEV) ## Check style, direction of imports and declared dependencies, without a change
+lint: $(DEV) ## Check style, imports, declared dependencies and workflows, without a change
 	@$(RUN) -m ruff check --quiet .
 	@$(RUN) -m ruff format --quiet --diff .
-	@for check in "lint-imports --no-logo --no-cache" "deptry $(PRODUCT)" "deptry --ignore DEP002,DEP004 ."; do \
+	@for check in "lint-imports --no-logo --no-cache" "deptry $(PRODUCT)" "deptry --ignore DEP002,DEP004 ." \
+		"zizmor --offline --quiet .github"; do \
 		output=$$(.venv/bin/$$check 2>&1) || { echo "$$output"; exit 1; }; \
 	done
 
@@ -167,12 +168,25 @@ build: check-generated ## Build the wheel and the source archive into dist/
 	@rm -rf dist
 	@$(RUN) -m hatchling build
 
+.PHONY: audit
+audit: $(DEV) ## Look up known vulnerabilities of all pinned packages; needs a network
+	@$(RUN) $(INSTALL) --group audit
+	@$(RUN) -m pip_audit --strict --progress-spinner off --disable-pip --no-deps --requirement constraints.txt
+
+.PHONY: licences
+licences: $(DEV) ## List the licence of each package that the wheel and its extras install
+	@$(RUN) $(INSTALL) --group audit
+	@rm -rf .build/licences
+	@$(PYTHON) -m venv .build/licences
+	@.build/licences/bin/python $(INSTALL) '.[$(EXTRAS),keyring]'
+	@.venv/bin/pip-licenses --python .build/licences/bin/python --from mixed --ignore-packages mycirrus-sdk
+
 .PHONY: constraints
 constraints: $(MADE) ## Choose the newest versions that go together, and write them down
 	@$(RUN) -m pip install --quiet uv
 	@$(RUN) -m uv pip compile --quiet --upgrade --universal --no-header --no-annotate \
 		--no-emit-index-url --no-emit-find-links --python-version 3.11 \
-		--all-extras --group dev --group bench --group mutation \
+		--all-extras --group dev --group audit --group bench --group mutation --group release \
 		pyproject.toml --output-file constraints.txt
 
 .PHONY: clean
