@@ -74,15 +74,15 @@ demo: $(CONTRACT) ## Fetch a history from a stand-in of the API, then check the 
 
 .PHONY: standin
 standin: $(CONTRACT) ## Serve the stand-in on loopback until Ctrl-C (options: ARGS="--help")
-	@$(RUN) -m mycirrus_contract.standin $(ARGS)
+	@.venv/bin/mycirrus standin $(ARGS)
 
 .PHONY: contract
 contract: $(CONTRACT) ## Check the contract of the stand-in
-	@$(RUN) -m mycirrus_contract --standin $(ARGS)
+	@.venv/bin/mycirrus contract --standin $(ARGS)
 
 .PHONY: contract-live
 contract-live: $(CONTRACT) ## Check the contract of the live API (MYCIRRUS_API_KEY, MYCIRRUS_INSTRUMENTS)
-	@$(RUN) -m mycirrus_contract $(ARGS)
+	@.venv/bin/mycirrus contract $(ARGS)
 
 .PHONY: test
 test: $(DEV) ## Run all tests, offline

@@ -9,10 +9,12 @@ import difflib
 import re
 import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
-from mycirrus_cli.arguments import KEY, RANGE, parser
+from mycirrus_cli.arguments import KEY, RANGE
+from mycirrus_cli.contract import whole_parser
 from mycirrus_cli.exits import EXIT_CODES, exit_codes
 
 FILE = Path("docs", "cli.md")
@@ -28,7 +30,7 @@ COMMON = {
 # An option; a name of the environment; a placeholder, and the name of a file made of it.
 CODE = re.compile(
     r"(?<![\w-])--?[a-z][a-z-]*\b|\b[A-Z]+(?:_[A-Z]+)+\b"
-    r"|\b(?:FILE|OUTPUT|SERIAL|SPAN|TIME|URL)\b(?:\.[a-z]+\b)?"
+    r"|\b(?:DIR|FILE|OUTPUT|SERIAL|SPAN|TIME|URL)\b(?:\.[a-z]+\b)?"
 )
 MARKUP = re.compile(r"[\\`*_<>|\[\]]")
 
@@ -70,7 +72,7 @@ def report(have: str, want: str) -> int:
 
 def reference() -> str:
     """The whole page."""
-    command = parser()
+    command = whole_parser()
     sections = [
         "# The `mycirrus` command",
         "<!-- Written by `make docs` from mycirrus_cli/arguments.py: edit that. -->",
@@ -79,7 +81,7 @@ def reference() -> str:
     for below in commands(command).choices.values():
         sections += [f"## {below.prog}", *section(below)]
     for title, text in COMMON.values():
-        sections += [f"## {title}", marked(text) if text else exit_code_table()]
+        sections += [f"## {title}", marked(text) if text else table_of(EXIT_CODES)]
     return "\n\n".join(sections) + "\n"
 
 
@@ -172,7 +174,9 @@ def ending(epilog: str) -> Iterator[str]:
     """The examples of an epilog, and links to what all commands have in common."""
     paragraphs = epilog.split("\n\n")
     for paragraph in paragraphs:
-        if paragraph not in COMMON:
+        if paragraph not in COMMON and paragraph.startswith("exit codes:"):
+            yield table_of(dict(re.findall(r"^  (\d+)  (.+)$", paragraph, re.MULTILINE)))
+        elif paragraph not in COMMON:
             yield from examples(paragraph)
     titles = [title for text, (title, _) in COMMON.items() if text in paragraphs]
     if titles:
@@ -194,10 +198,10 @@ def examples(paragraph: str) -> Iterator[str]:
         yield block("\n".join(lines), "sh")
 
 
-def exit_code_table() -> str:
+def table_of(exit_codes: Mapping[Any, str]) -> str:
     """How a run can end."""
-    found = [f"| {code} | {marked(text)} |" for code, text in EXIT_CODES.items()]
-    return "\n".join(["| code | meaning |", "|---|---|", *found])
+    found = [f"| {code} | {marked(text)} |" for code, text in exit_codes.items()]
+    return "\n".join(["| exit code | meaning |", "|---|---|", *found])
 
 
 def block(text: str, language: str = "") -> str:

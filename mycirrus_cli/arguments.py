@@ -43,7 +43,12 @@ The API key is taken from --api-key-file, else from MYCIRRUS_API_KEY, else from
 the system's keyring (extra "keyring": keyring set mycirrus api-key). It is
 never an argument, because other users of a machine can see those."""
 
-COMMANDS = ("log", "report", "doctor", "completion")
+# Their options are those of mycirrus_contract, which --help does not load.
+PASSED_ON = {
+    "contract": "check whether the API still keeps its contract; needs the extra contract",
+    "standin": "serve a stand-in for the API, for development; needs the extra contract",
+}
+COMMANDS = ("log", "report", "doctor", *PASSED_ON, "completion")
 MOST_CONCURRENT = 64
 
 # What somebody may try; the word after it would be the key, and must not be shown.
@@ -68,7 +73,7 @@ class Parser(argparse.ArgumentParser):
     """
 
     def __init__(self, **options: object) -> None:
-        self.commands: Mapping[str, Parser] = {}
+        self.commands: Mapping[str, argparse.ArgumentParser] = {}
         super().__init__(
             formatter_class=argparse.RawDescriptionHelpFormatter,
             allow_abbrev=False,
@@ -92,6 +97,8 @@ def parser() -> Parser:
     _add_log(commands)
     _add_report(commands)
     _add_doctor(commands)
+    for name, text in PASSED_ON.items():
+        commands.add_parser(name, help=text)
     _add_completion(commands)
     command.commands = commands.choices
     return command
@@ -108,6 +115,8 @@ def parse(words: list[str]) -> argparse.Namespace:
         raise CommandError(
             "the API key is never an argument: set MYCIRRUS_API_KEY, or give --api-key-file FILE"
         )
+    if words and words[0] in PASSED_ON:
+        return argparse.Namespace(command=words[0], words=words[1:])
     command = next((word for word in words if not word.startswith("-")), None)
     if command not in {*COMMANDS, None}:
         raise CommandError(f"no such command: there are {', '.join(COMMANDS)}")

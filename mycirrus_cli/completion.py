@@ -4,10 +4,10 @@ import argparse
 from argparse import Namespace
 from typing import Any
 
-from .arguments import parser
+from .contract import whole_parser
 from .exits import DONE, MissingExtraError
 
-_FILES = {"FILE", "OUTPUT"}
+_FILES = {"DIR", "FILE", "OUTPUT"}
 _UNKNOWABLE = {"SERIAL"}
 # In place of what zsh does with what it has no way to complete: it shows a message about it, and
 # then does not finish an option that could stand there too.
@@ -27,7 +27,7 @@ def run(options: Namespace) -> int:
         import shtab  # noqa: PLC0415 - an extra
     except ImportError:
         raise MissingExtraError("mycirrus completion", package="shtab", extra="cli") from None
-    command = parser()
+    command = whole_parser()
     _complete_values(command, shtab.FILE)
     print(shtab.complete(command, options.shell))
     return DONE

@@ -1,4 +1,4 @@
-"""``python -m mycirrus_contract``: check the contract of the live API, or of another server."""
+"""``python -m mycirrus_contract``: the same as ``mycirrus contract``."""
 
 import sys
 

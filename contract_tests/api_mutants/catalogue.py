@@ -16,11 +16,11 @@ from mycirrus_contract.standin.fleet import Entry
 from mycirrus_contract.standin.rules import (
     API_KEY_HEADER,
     LOG_PATH,
-    Switches,
     World,
     answer,
     documented,
 )
+from mycirrus_contract.standin.switches import Switches
 from mycirrus_contract.times import instant, moment_of
 
 

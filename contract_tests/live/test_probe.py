@@ -14,16 +14,18 @@ from contract_tests.api_mutants.catalogue import by_name
 from contract_tests.spec.page import PAGE
 from mycirrus_contract.live import checks
 from mycirrus_contract.live import probe as asked
+from mycirrus_contract.live.arguments import BUDGET, THOROUGH
 from mycirrus_contract.live.checks import PROMISES, Evidence, judge
 from mycirrus_contract.live.exchange import WRONG_KEY, Exchange, middle_of
-from mycirrus_contract.live.probe import BUDGET, THOROUGH, Probe
+from mycirrus_contract.live.probe import Probe
 from mycirrus_contract.live.questions import LOOKS, Observed, contradictions, open_questions
 from mycirrus_contract.live.served import difference_of
 from mycirrus_contract.live.verdicts import Finding, Judgement, Verdict, exit_code
 from mycirrus_contract.standin.adapters import Standin
 from mycirrus_contract.standin.faults import FAULTS
 from mycirrus_contract.standin.fleet import Entry, fleet
-from mycirrus_contract.standin.rules import DEMO_KEY, KEY_WITHOUT_SCOPE, Switches, World
+from mycirrus_contract.standin.rules import DEMO_KEY, KEY_WITHOUT_SCOPE, World
+from mycirrus_contract.standin.switches import Switches
 from tests.support.clock import FakeClock
 
 END = datetime(2026, 1, 1, tzinfo=UTC)

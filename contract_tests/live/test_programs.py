@@ -22,9 +22,10 @@ from examples import demo
 from mycirrus_contract.live import command as live
 from mycirrus_contract.live.report import junit
 from mycirrus_contract.model import QUESTIONS_FILE, load_yaml
-from mycirrus_contract.standin import __main__ as standin_program
+from mycirrus_contract.standin import command as standin_program
 from mycirrus_contract.standin.adapters import Standin, demo_world, serve
-from mycirrus_contract.standin.rules import DEMO_KEY, Switches
+from mycirrus_contract.standin.rules import DEMO_KEY
+from mycirrus_contract.standin.switches import Switches
 from tests.support.clock import FakeClock
 from tests.support.command import NOWHERE, TIMEOUT, client_defaults, run_main
 from tests.support.paths import ROOT
@@ -142,8 +143,9 @@ def test_the_stand_in_serves_any_client_until_ctrl_c() -> None:
         (["--fault", "503-html"], "as in 503-html@2"),
         (["--year", "decade"], "invalid choice: 'decade'"),
         (["--over"], "unrecognized arguments: --over"),
-        (["--port", "99999"], "port 99999 cannot be had"),
-        (["--port", "TAKEN"], "port TAKEN cannot be had"),
+        (["--port", "99999"], "--port: must be from 0 to 65535: 99999"),
+        (["--over-long-status", "200"], "must be from 400 to 599: 200"),
+        (["--port", "TAKEN"], "port TAKEN cannot be used"),
     ],
 )
 def test_bad_usage_of_the_stand_in_is_exit_code_2(words: list[str], line: str) -> None:

@@ -13,16 +13,17 @@ from hypothesis import strategies as st
 
 from cirrus_ext.settings import Secret
 from contract_tests.api_mutants.catalogue import MUTANTS
+from mycirrus_contract.live.arguments import THOROUGH
 from mycirrus_contract.live.cassette import dumps
 from mycirrus_contract.live.checks import judge
 from mycirrus_contract.live.command import Target, judged, reports, write
 from mycirrus_contract.live.exchange import Exchange, Question
-from mycirrus_contract.live.probe import THOROUGH
 from mycirrus_contract.live.redaction import LeakError, Redactor
 from mycirrus_contract.messages import Reply, json_reply
 from mycirrus_contract.standin.adapters import Standin
 from mycirrus_contract.standin.fleet import Entry
-from mycirrus_contract.standin.rules import DEMO_KEY, Switches
+from mycirrus_contract.standin.rules import DEMO_KEY
+from mycirrus_contract.standin.switches import Switches
 
 from .test_probe import END, SERIALS, START, WORLD, exchanges_of
 

@@ -15,7 +15,8 @@ from mycirrus_contract.live.cassette import ReplayError, dumps, load
 from mycirrus_contract.live.command import Target, judged
 from mycirrus_contract.live.redaction import Redactor
 from mycirrus_contract.standin.adapters import Standin
-from mycirrus_contract.standin.rules import DEMO_KEY, Switches
+from mycirrus_contract.standin.rules import DEMO_KEY
+from mycirrus_contract.standin.switches import Switches
 from tests.support.clock import FakeClock
 from tests.support.paths import ROOT
 

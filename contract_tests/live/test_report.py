@@ -19,9 +19,10 @@ from markdown_it.token import Token
 from rich.console import Console
 
 from contract_tests.suite.fuzzing import WORLD
+from mycirrus_contract.live.arguments import THOROUGH
 from mycirrus_contract.live.checks import PROMISES, Evidence, judge
 from mycirrus_contract.live.exchange import Exchange, Question
-from mycirrus_contract.live.probe import THOROUGH, Probe
+from mycirrus_contract.live.probe import Probe
 from mycirrus_contract.live.questions import Observed, OpenQuestion, contradictions, open_questions
 from mycirrus_contract.live.report import REPORTS, html, junit, markdown, print_run
 from mycirrus_contract.live.run import Run, in_words

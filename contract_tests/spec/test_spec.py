@@ -10,7 +10,7 @@ import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from mycirrus_contract.model import QUESTIONS_FILE, SPEC_FILE, Contract, load_yaml, strict, tolerant
-from mycirrus_contract.standin.rules import Switches
+from mycirrus_contract.standin.switches import Switches
 
 from .page import PAGE
 

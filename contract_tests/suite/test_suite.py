@@ -11,7 +11,7 @@ import schemathesis.checks
 
 from contract_tests.api_mutants.catalogue import Mutant, items
 from mycirrus_contract.standin.adapters import Standin, serve
-from mycirrus_contract.standin.rules import Switches
+from mycirrus_contract.standin.switches import Switches
 from tests.support.paths import ROOT
 
 from .checks import CHECKS, ONE_GET, QUESTIONS, Examination, ask_everything, examine

@@ -1,6 +1,4 @@
-"""``make contract-live`` and ``make contract``: ask the API, and say which promises it keeps.
-
-    python -m mycirrus_contract --base-url URL --instruments A,B
+"""``mycirrus contract``: ask the API, and say which promises it keeps.
 
 The key comes from ``MYCIRRUS_API_KEY`` and from nowhere else, so that no process list shows it.
 """
@@ -24,10 +22,11 @@ from mycirrus_contract.standin.adapters import Standin, serve, stay_on_loopback
 from mycirrus_contract.standin.rules import DEMO_KEY
 
 from .acceptance import Acceptance, apply, load
+from .arguments import BUDGET, parser
 from .cassette import dumps
 from .checks import Evidence, judge
 from .exchange import Exchange
-from .probe import BUDGET, THOROUGH, Probe
+from .probe import Probe
 from .questions import contradictions, open_questions, patch
 from .redaction import LeakError, Redactor
 from .report import REPORTS, print_run
@@ -37,13 +36,6 @@ INSTRUMENTS_VARIABLE = "MYCIRRUS_INSTRUMENTS"
 BAD_USAGE, UNDECIDED = 2, 3
 # So that a range of more than a year fits before it.
 EARLIEST_END = datetime(1900, 1, 1, tzinfo=UTC)
-EXIT_CODES = """\
-exit codes:
-  0  every promise that was asked about holds
-  1  a promise is broken, or drifts from what we assume, or an acceptance has expired
-  2  bad usage
-  3  undecided: unreachable, unauthorised, throttled, or nothing to look at
-(make turns each of 1, 2 and 3 into 2; for the number call this program.)"""
 
 
 @dataclass(frozen=True)
@@ -62,53 +54,11 @@ class Target:
     shows_questions: bool = True
 
 
-def parser() -> argparse.ArgumentParser:
-    """The command line."""
-    command = argparse.ArgumentParser(
-        prog="python -m mycirrus_contract",
-        description="Ask the MyCirrus API a few questions and say which promises it keeps. The key "
-        "is taken from MYCIRRUS_API_KEY.",
-        epilog=EXIT_CODES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    command.add_argument("--base-url", metavar="URL", help="default: MYCIRRUS_BASE_URL, or the API")
-    command.add_argument(
-        "--instruments", metavar="A,B", help="serial numbers; default: MYCIRRUS_INSTRUMENTS"
-    )
-    command.add_argument("--start", metavar="TIME", help="default: 365 days before the end")
-    command.add_argument("--end", metavar="TIME", help="default: now")
-    command.add_argument(
-        "--interval", type=float, default=1.0, metavar="SECONDS", help="between requests; default 1"
-    )
-    command.add_argument(
-        "--budget",
-        type=int,
-        default=BUDGET,
-        metavar="N",
-        help=f"the most requests, besides one or two through the SDK; default {BUDGET}; with "
-        f"{THOROUGH} it asks all that can be asked",
-    )
-    command.add_argument(
-        "--report-dir",
-        type=Path,
-        metavar="DIR",
-        help="write report.md, report.html, junit.xml, cassette.json and questions.patch here",
-    )
-    command.add_argument(
-        "--accept", type=Path, metavar="FILE", help="drift that was looked at, with an expiry"
-    )
-    command.add_argument(
-        "--standin", action="store_true", help="ask the stand-in, which is started for it"
-    )
-    return command
-
-
 def main(arguments: list[str] | None = None) -> int:
     """Ask and judge.
 
     Returns:
-        The exit code, see `EXIT_CODES`.
+        The exit code, see `arguments.EXIT_CODES`.
     """
     command = parser()
     options = command.parse_args(arguments)
@@ -124,9 +74,6 @@ def main(arguments: list[str] | None = None) -> int:
     except CirrusError as error:
         print(f"contract: {error}", file=sys.stderr)
         return BAD_USAGE
-    except KeyboardInterrupt:
-        print("contract: stopped", file=sys.stderr)
-        return 130
     except LeakError as error:
         print(f"contract: {error}", file=sys.stderr)
         return UNDECIDED
@@ -302,7 +249,3 @@ def _nothing_of(run: Run) -> Run:
         findings=tuple(judge([])),
         questions=tuple(open_questions(Evidence([]))),
     )
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -25,14 +25,13 @@ from cirrus_ext.http import translate_errors
 from mycirrus_contract.messages import Reply
 from mycirrus_contract.model import PATH, tolerant
 
+from .arguments import BUDGET
 from .exchange import UNKNOWN_SERIAL, WRONG_KEY, Exchange, Question, middle_of
 from .served import difference_of
 
 TIMEOUT = 30.0  # seconds an attempt may wait for data
 LONGEST = 120.0  # seconds a body may take
 LARGEST = 50_000_000  # bytes it may have
-BUDGET = 9  # requests of its own
-THOROUGH = 15  # with this budget it asks all that it can ask
 # Longer than every reading of "1 year", and not by much: 367 days.
 OVER_LONG = tolerant().range_rule.longest() + timedelta(days=1)
 EARLIER = 3  # how many ranges it looks at before the chosen one, if that is empty

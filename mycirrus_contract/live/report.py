@@ -20,8 +20,8 @@ from mycirrus_contract import text
 from mycirrus_contract.html import environment
 from mycirrus_contract.text import brief
 
+from .arguments import THOROUGH
 from .exchange import Exchange
-from .probe import THOROUGH
 from .run import Run, in_words
 from .verdicts import Finding, Verdict
 

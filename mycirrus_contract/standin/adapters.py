@@ -14,9 +14,9 @@ import uvicorn
 
 from mycirrus_contract.messages import Reply, Request
 
-from .faults import FAULTS
+from .faults import FAULTS, Fault
 from .fleet import fleet
-from .rules import BASE_PATH, LOG_PATH, World, answer
+from .rules import BASE_PATH, LOG_PATH, World, answer, documented
 
 LOOPBACK = "127.0.0.1"
 
@@ -103,7 +103,7 @@ class Standin:
             fault = self.script.get(len(self.requests))
             if fault is None and self.limit is not None and not self.limit.takes():
                 fault = "429-wait-1"
-        return FAULTS[fault]() if fault else self._answer(request)
+        return _reply(FAULTS[fault]) if fault else self._answer(request)
 
     def _answer(self, request: Request) -> Reply:
         if self.behaviour is None:
@@ -147,6 +147,12 @@ class Standin:
         raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
         await send({"type": "http.response.start", "status": reply.status, "headers": raw})
         await send({"type": "http.response.body", "body": reply.body})
+
+
+def _reply(fault: Fault) -> Reply:
+    body = documented(fault.status).body if fault.body is None else fault.body
+    headers = {"content-type": "application/json", **fault.headers}
+    return Reply(fault.status, headers, body)
 
 
 @contextmanager

@@ -1,43 +1,57 @@
-"""What goes wrong between the API and its client: replies that take the place of the right one.
+"""Faulty replies that take the place of the right one.
 
-Faults of the wire itself (resets, truncation, slow dripping) need a socket and are not here.
+Faults of the connection itself (resets, truncation, slow bodies) need a socket and are not here.
 """
 
-from collections.abc import Callable
-
-from mycirrus_contract.messages import Reply
-
-from .rules import documented
-
-HTML = b"<html><body><h1>Something went wrong</h1></body></html>"
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
 
-def _html(status: int) -> Reply:
-    return Reply(status, {"content-type": "text/html"}, HTML)
+@dataclass(frozen=True)
+class Fault:
+    """A faulty reply.
+
+    Attributes:
+        status: The status code.
+        headers: By lower-case name.
+        body: None is the body that the vendor's page shows for the status.
+    """
+
+    status: int
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes | None = None
 
 
-FAULTS: dict[str, Callable[[], Reply]] = {
-    "429": lambda: documented(429),
-    "429-wait-1": lambda: documented(429).with_headers(retry_after="1"),
-    "429-wait-1h": lambda: documented(429).with_headers(retry_after="3600"),
-    "429-html": lambda: _html(429),
-    "401": lambda: documented(401),
-    "403": lambda: documented(403),
-    "500-html": lambda: _html(500),
-    "502-html": lambda: _html(502),
-    "503-html": lambda: _html(503),
-    "520-html": lambda: _html(520),
-    "200-html": lambda: _html(200),
-    "200-truncated": lambda: Reply(200, {"content-type": "application/json"}, b'[{"time": "20'),
-    "302": lambda: _html(302).with_headers(location="https://example.invalid/"),
+def _html(status: int, **headers: str) -> Fault:
+    body = b"<html><body><h1>Something went wrong</h1></body></html>"
+    return Fault(status, {"content-type": "text/html", **headers}, body)
+
+
+FAULTS = {
+    "429": Fault(429),
+    "429-wait-1": Fault(429, {"retry-after": "1"}),
+    "429-wait-1h": Fault(429, {"retry-after": "3600"}),
+    "429-html": _html(429),
+    "401": Fault(401),
+    "403": Fault(403),
+    "500-html": _html(500),
+    "502-html": _html(502),
+    "503-html": _html(503),
+    "520-html": _html(520),
+    "200-html": _html(200),
+    "200-truncated": Fault(200, {"content-type": "application/json"}, b'[{"time": "20'),
+    "302": _html(302, location="https://example.invalid/"),
 }
 
 
-def parse_script(words: list[str]) -> dict[int, str]:
-    """Read faults as they are given on the command line: ``429-wait-1@2`` is the second request's.
+def parse_script(words: Iterable[str]) -> dict[int, str]:
+    """Read faults such as ``429-wait-1@2``, which takes the place of the second reply.
+
+    Returns:
+        The name of the fault, by the number of its request.
 
     Raises:
-        ValueError: No such fault, or no such number.
+        ValueError: There is no such fault, or the number is missing or invalid.
     """
     script = {}
     for word in words:

@@ -4,14 +4,15 @@ The vendor's page decides where it says something. Where it is silent, a field o
 does, and its default is what ``openapi/questions.yaml`` assumes.
 """
 
-from dataclasses import dataclass, replace
-from typing import Any, Literal
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from mycirrus_contract.messages import Reply, Request, json_reply
 from mycirrus_contract.model import PATH, RangeRule, tolerant
 from mycirrus_contract.times import TIME, instant, moment_of
 
 from .fleet import Entry
+from .switches import Switches
 
 BASE_PATH = "/v1"
 LOG_PATH = BASE_PATH + PATH
@@ -22,46 +23,11 @@ KEY_WITHOUT_SCOPE = "stand-in-key-without-scope"
 
 
 @dataclass(frozen=True)
-class Switches:
-    """What the vendor's page leaves open. Each field is a question of ``questions.yaml``.
-
-    Attributes:
-        start_inclusive: An item exactly at ``start`` is in the answer.
-        end_inclusive: An item exactly at ``end`` is in the answer.
-        year: How long "1 year" is.
-        over_long_status: The status for a longer range.
-        reversed_status: The status for a range whose start is not before its end.
-        invalid_status: The status for a parameter that is missing or cannot be read.
-        naive: What a time without an offset is.
-        offsets: Which offsets are taken besides ``Z``.
-        comma_arrays: ``instruments=A,B`` names two instruments, not one with a comma.
-        unknown_instrument: What a serial number that does not exist leads to.
-        order: How the items are sorted.
-        names_instrument: Items say which instrument they belong to.
-        fraction_digits: How many digits a time has behind the second; None as it was written.
-    """
-
-    start_inclusive: bool = True
-    end_inclusive: bool = True
-    year: Literal["calendar", "365 days", "366 days"] = "calendar"
-    over_long_status: int = 400
-    reversed_status: int = 400
-    invalid_status: int = 400
-    naive: Literal["refused", "utc"] = "refused"
-    offsets: Literal["none", "utc", "any"] = "utc"
-    comma_arrays: bool = False
-    unknown_instrument: Literal["skipped", "403", "404"] = "skipped"
-    order: Literal["time", "newest first", "by instrument"] = "time"
-    names_instrument: bool = False
-    fraction_digits: int | None = None
-
-
-@dataclass(frozen=True)
 class World:
     """All that an answer depends on besides the request."""
 
     entries: tuple[Entry, ...]
-    switches: Switches = Switches()
+    switches: Switches = field(default_factory=Switches)
     keys: frozenset[str] = frozenset({DEMO_KEY})
     keys_without_scope: frozenset[str] = frozenset({KEY_WITHOUT_SCOPE})
 

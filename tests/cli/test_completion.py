@@ -45,6 +45,9 @@ MANY: dict[str, tuple[set[str], set[str]]] = {
 # What is typed before a TAB, and what it becomes.
 ONE = {
     "mycirrus comp": "mycirrus completion",
+    "mycirrus contract --bud": "mycirrus contract --budget",
+    "mycirrus contract --accept fl": f"mycirrus contract --accept {FILE}",
+    "mycirrus standin --unkn": "mycirrus standin --unknown-instrument",
     "mycirrus log --dry": "mycirrus log --dry-run",
     "mycirrus log --format nd": "mycirrus log --format ndjson",
     "mycirrus log --output fl": f"mycirrus log --output {FILE}",

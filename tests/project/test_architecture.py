@@ -48,8 +48,8 @@ def test_the_sdk_needs_nothing_but_httpx_and_attrs() -> None:
 
 PROGRAMS = (
     "examples.demo",
-    "mycirrus_contract.__main__",
-    "mycirrus_contract.standin.__main__",
+    "mycirrus_contract.live.command",
+    "mycirrus_contract.standin.command",
 )
 
 

@@ -133,8 +133,9 @@ CASES: dict[str, list[tuple[list[str], str]]] = {
     ],
     "cli": [(["mycirrus", "completion", "bash"], "mycirrus")],
     "contract": [
+        (["mycirrus", "contract", "--standin"], "promises hold.\n"),
+        (["mycirrus", "standin", "--help"], "--fault NAME@N"),
         (["python", "-m", "mycirrus_contract", "--standin"], "promises hold.\n"),
-        (["python", "-m", "mycirrus_contract.standin", "--help"], "usage:"),
     ],
     "parquet": [(["python", "-c", PARQUET], "")],
     "report": [(["python", "-c", "import mycirrus_cli.report.rendering"], "")],
@@ -185,6 +186,13 @@ def environment(folder: Path, wheel: Path, extra: str) -> Path:
     return folder / "bin"
 
 
+def run_in(folder: Path, program: Path, *words: str) -> "subprocess.CompletedProcess[str]":
+    """Run an installed program in a folder."""
+    return subprocess.run(
+        [str(program), *words], cwd=folder, capture_output=True, text=True, check=False, timeout=60
+    )
+
+
 @pytest.mark.parametrize("extra", CASES)
 def test_an_installed_wheel_does_what_its_extra_promises(
     extra: str, wheel: Path, tmp_path: Path
@@ -194,17 +202,24 @@ def test_an_installed_wheel_does_what_its_extra_promises(
     empty = tmp_path / "empty"
     empty.mkdir()
     for (program, *words), expected in CASES[extra]:
-        done = subprocess.run(
-            [str(programs / program), *words],
-            cwd=empty,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=60,
-        )
+        done = run_in(empty, programs / program, *words)
         assert (done.returncode, done.stderr) == (0, "")
         assert expected in done.stdout
     assert not list(empty.iterdir())
+
+
+def test_without_the_extra_the_command_has_its_help_and_says_what_to_install(
+    wheel: Path, tmp_path: Path
+) -> None:
+    program = environment(tmp_path / "venv", wheel, "") / "mycirrus"
+    for name in ("contract", "standin"):
+        assert run_in(tmp_path, program, name, "--help").stdout.startswith(
+            f"usage: mycirrus {name}"
+        )
+        done = run_in(tmp_path, program, name)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr.startswith(f"mycirrus: mycirrus {name} needs ")
+        assert done.stderr.endswith(": pip install '.[contract]' in a checkout of the project\n")
 
 
 # --- the source archive

@@ -17,7 +17,7 @@ import pytest
 from cirrus_ext import RetryPolicy, errors
 from mycirrus_cli import exits
 from mycirrus_cli.arguments import parse
-from mycirrus_contract.live import acceptance, command
+from mycirrus_contract.live import acceptance, arguments
 from mycirrus_contract.standin.adapters import Standin, serve
 from mycirrus_contract.standin.rules import DEMO_KEY
 from tests.support.paths import ROOT
@@ -291,7 +291,7 @@ def test_the_numbers_of_the_retry_table_are_those_of_the_policy() -> None:
 
 
 def test_the_exit_codes_of_the_pages_are_those_of_the_programs() -> None:
-    of_the_check = re.findall(r"^  (\d)  ", command.EXIT_CODES, re.MULTILINE)
+    of_the_check = re.findall(r"^  (\d)  ", arguments.EXIT_CODES, re.MULTILINE)
 
     assert [code for code in rows("docs/contract-checks.md") if code.isdecimal()] == of_the_check
     assert [code for code in rows("docs/command.md") if code.isdecimal()] == [

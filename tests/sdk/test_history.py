@@ -25,7 +25,8 @@ from cirrus_ext import (
 )
 from mycirrus_contract.standin.adapters import Standin
 from mycirrus_contract.standin.fleet import Entry, fleet
-from mycirrus_contract.standin.rules import DEMO_KEY, Switches, World
+from mycirrus_contract.standin.rules import DEMO_KEY, World
+from mycirrus_contract.standin.switches import Switches
 from tests.support.clients import use
 from tests.support.clock import FakeClock
 

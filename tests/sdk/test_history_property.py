@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from cirrus_ext import CalibrationRecord, CirrusClient, HistoryWindow, plan_history
 from mycirrus_contract.standin.adapters import Standin
 from mycirrus_contract.standin.fleet import Entry
-from mycirrus_contract.standin.rules import Switches, World
+from mycirrus_contract.standin.rules import World
+from mycirrus_contract.standin.switches import Switches
 from mycirrus_contract.times import instant
 from tests.support.clients import KEY, use
 

@@ -1,0 +1,5 @@
+"""``mycirrus standin``."""
+
+from .contract import run
+
+__all__ = ["run"]

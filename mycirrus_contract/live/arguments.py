@@ -1,0 +1,54 @@
+"""The command line of ``mycirrus contract``. It imports no package of the extra."""
+
+from pathlib import Path
+
+from mycirrus_contract.arguments import Parser
+
+BUDGET = 9  # requests of the check's own
+THOROUGH = 15  # with this budget it asks all that it can ask
+EXIT_CODES = """\
+exit codes:
+  0  every promise that was asked about holds
+  1  a promise is broken, or drifts from what we assume, or an acceptance has expired
+  2  bad usage
+  3  undecided: unreachable, unauthorised, throttled, or nothing to look at"""
+
+
+def parser() -> Parser:
+    """The command line."""
+    command = Parser(
+        "mycirrus contract",
+        "Send a few requests to the MyCirrus API, and say which promises it keeps.\n"
+        "The key is taken from MYCIRRUS_API_KEY.",
+        EXIT_CODES,
+    )
+    command.add_argument("--base-url", metavar="URL", help="default: MYCIRRUS_BASE_URL, or the API")
+    command.add_argument(
+        "--instruments", metavar="A,B", help="serial numbers; default: MYCIRRUS_INSTRUMENTS"
+    )
+    command.add_argument("--start", metavar="TIME", help="default: 365 days before the end")
+    command.add_argument("--end", metavar="TIME", help="default: now")
+    command.add_argument(
+        "--interval", type=float, default=1.0, metavar="SECONDS", help="between requests; default 1"
+    )
+    command.add_argument(
+        "--budget",
+        type=int,
+        default=BUDGET,
+        metavar="N",
+        help=f"the most requests, besides one or two through the SDK; default {BUDGET}; with "
+        f"{THOROUGH} it asks all that can be asked",
+    )
+    command.add_argument(
+        "--report-dir",
+        type=Path,
+        metavar="DIR",
+        help="write report.md, report.html, junit.xml, cassette.json and questions.patch here",
+    )
+    command.add_argument(
+        "--accept", type=Path, metavar="FILE", help="drift that was looked at, with an expiry"
+    )
+    command.add_argument(
+        "--standin", action="store_true", help="ask the stand-in, which is started for it"
+    )
+    return command

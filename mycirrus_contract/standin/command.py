@@ -1,0 +1,57 @@
+"""``mycirrus standin``: serve the stand-in until Ctrl-C, for a client in any language."""
+
+import dataclasses
+import threading
+
+from .adapters import Standin, demo_world, serve
+from .arguments import parser
+from .faults import parse_script
+from .rules import DEMO_KEY, KEY_WITHOUT_SCOPE
+from .switches import Switches
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Serve until Ctrl-C.
+
+    Returns:
+        The exit code: 0 stopped, 2 bad usage.
+    """
+    command = parser()
+    options = vars(command.parse_args(arguments))
+    try:
+        script = parse_script(options.pop("fault"))
+    except ValueError as error:
+        command.error(str(error))
+    port = options.pop("port")
+    world = dataclasses.replace(demo_world(), switches=Switches(**options))
+    standin = Standin(world, script)
+    try:
+        with serve(standin, port) as base_url:
+            _introduce(standin, base_url)
+            threading.Event().wait()
+    except KeyboardInterrupt:
+        print(f"\nStopped after {len(standin.requests)} requests.", flush=True)
+    except OSError as error:
+        command.error(f"port {port} cannot be used: {error.strerror}")
+    return 0
+
+
+def _introduce(standin: Standin, base_url: str) -> None:
+    serials = sorted({entry.instrument for entry in standin.world.entries})
+    address = f"{base_url}/data/calibrations/log"
+    query = (
+        f"instruments={serials[0]}&instruments={serials[1]}"
+        "&start=2022-01-01T00%3A00%3A00Z&end=2023-01-01T00%3A00%3A00Z"
+    )
+    print(f"A stand-in for the MyCirrus API is at {base_url}")
+    print(f"instruments        {' '.join(serials)}")
+    print(f"key                {DEMO_KEY}")
+    print(f"key without scope  {KEY_WITHOUT_SCOPE}")
+    print("\nFor the SDK:")
+    print(
+        f"  export MYCIRRUS_BASE_URL={base_url} MYCIRRUS_API_KEY={DEMO_KEY} "
+        f"MYCIRRUS_INSTRUMENTS={serials[0]},{serials[1]}"
+    )
+    print("For anything else:")
+    print(f"  curl -H 'X-Api-Key: {DEMO_KEY}' '{address}?{query}'\n")
+    print("Ctrl-C stops it.", flush=True)
