@@ -12,17 +12,18 @@ from urllib.parse import urlencode
 
 from mycirrus_client.api.system_health_data.get_calibrations_log import _get_kwargs
 from mycirrus_client.models import CalibrationLogItem
-from mycirrus_client.types import UNSET
+from mycirrus_client.types import UNSET, Unset
 
-from .ranges import HistoryWindow, wire_time
+from .errors import InvalidRequestError
+from .ranges import CALIBRATION_LOG, HistoryWindow, wire_time
 
 # The vendor's page: "Requires an API key with the data.system:read scope."
 SCOPE = "data.system:read"
 
-# The fields of an item that a CalibrationRecord has a name for.
 # RFC 3339, section 5.7: a minute may have a 61st second.
 _SECOND_60 = re.compile(r":60(?:\.\d+)?(Z|[+-]\d\d:\d\d)$")
 
+# The fields of an item that a CalibrationRecord has a name for.
 KNOWN_FIELDS = frozenset({"time", "user", "message"})
 
 
@@ -43,6 +44,21 @@ class CalibrationRecord:
     user: str | None
     message: str | None
     extra: dict[str, Any] = field(default_factory=dict[str, Any], hash=False)
+
+
+def check_window(window: object) -> None:
+    """Refuse what is not a window of this operation.
+
+    Raises:
+        InvalidRequestError: Not a `HistoryWindow`, or one of another operation.
+    """
+    if not isinstance(window, HistoryWindow):
+        problem = f"window must be a HistoryWindow: {window!r}; see plan_history"
+        raise InvalidRequestError(problem)
+    if window.operation != CALIBRATION_LOG:
+        raise InvalidRequestError(
+            f"window must be one of {CALIBRATION_LOG}: this is one of {window.operation!r}"
+        )
 
 
 def request_arguments(
@@ -109,7 +125,8 @@ def _array(body: Any) -> list[Any]:
 def _item(index: int, value: Any) -> CalibrationLogItem:
     time = _time(index, value)
     if value.keys() <= KNOWN_FIELDS:  # the same as from_dict, in a third of the time
-        user, message = value.get("user", UNSET), value.get("message", UNSET)
+        user: str | Unset | None = value.get("user", UNSET)
+        message: str | Unset | None = value.get("message", UNSET)
         return CalibrationLogItem(time=time, user=user, message=message)
     return _modelled(index, value)
 

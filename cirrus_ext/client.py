@@ -15,7 +15,7 @@ from . import bodies, calibration_log, http, settings
 from .calibration_log import CalibrationRecord, MismatchError, items_of, records_of
 from .call import Context
 from .clock import Clock
-from .errors import ConfigurationError, InvalidRequestError
+from .errors import ConfigurationError
 from .history import fetch_windows, fetch_windows_async
 from .ranges import HistoryWindow, check_instruments, check_range, plan_history
 from .retry import RetryEvent, RetryPolicy, check_seconds
@@ -103,9 +103,7 @@ class _Client(Generic[AnyHTTPClient, AnyTransport]):
         self, window: HistoryWindow, stop: threading.Event | None = None
     ) -> dict[str, Any]:
         """Return the arguments of the request for one window of a history."""
-        if not isinstance(window, HistoryWindow):
-            problem = f"window must be a HistoryWindow: {window!r}; see plan_history"
-            raise InvalidRequestError(problem)
+        calibration_log.check_window(window)
         context = Context(scope=calibration_log.SCOPE, window=window, stop=stop)
         return self._arguments([window.instrument], window.request_range, context)
 

@@ -19,6 +19,9 @@ LONGEST_WINDOW = timedelta(days=365)
 EARLIEST = datetime.min.replace(tzinfo=UTC)
 LATEST = datetime.max.replace(microsecond=999_000, tzinfo=UTC)
 
+# The operation whose history `plan_history` cuts into windows: its operationId.
+CALIBRATION_LOG = "getCalibrationsLog"
+
 _RFC_3339 = re.compile(
     r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.(?P<fraction>\d+))?(Z|[+-]\d\d:\d\d)", re.ASCII
 )
@@ -204,6 +207,7 @@ class HistoryWindow:
         start: The first moment that belongs to the window; converted to UTC.
         end: The first moment that no longer does; converted to UTC. Asked for with its margins
             (see `request_range`), a window has at most 365 days.
+        operation: The operation that answers it, by its name in the spec (operationId).
 
     Raises:
         InvalidRequestError: A bad serial number, a bad time, or more than 365 days.
@@ -212,6 +216,7 @@ class HistoryWindow:
     instrument: str
     start: datetime
     end: datetime
+    operation: str = CALIBRATION_LOG
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "instrument", check_serial("instrument", self.instrument))

@@ -1,6 +1,7 @@
 """A history is whole: nothing lost, nothing doubled, each record with its instrument."""
 
 import asyncio
+import pickle
 import threading
 import time
 from collections import Counter
@@ -210,11 +211,23 @@ def test_a_retry_names_its_window(colour: str, clock: FakeClock) -> None:
     assert [event.window for event in events] == [PLAN[0]]
 
 
-def test_what_is_no_window_is_refused(colour: str) -> None:
-    """A tuple of the right things is still none."""
-    transport = httpx.MockTransport(lambda request: httpx.Response(200, json=[]))
-    with pytest.raises(InvalidRequestError, match="must be a HistoryWindow"):
-        use(colour, lambda client: client.fetch_window(("QT1", START, END)), transport=transport)
+OTHER = pickle.loads(pickle.dumps(replace(PLAN[0], operation="getAlarmsLog")))  # noqa: S301 - our own
+
+
+@pytest.mark.parametrize(
+    ("window", "says"),
+    [
+        (("QT1", START, END), "must be a HistoryWindow"),
+        (OTHER, "one of getCalibrationsLog: this is one of 'getAlarmsLog'"),
+    ],
+)
+def test_what_is_no_window_of_this_history_is_refused(colour: str, window: Any, says: str) -> None:
+    standin = Standin(WORLD)
+    for job in (lambda client: client.fetch_window(window), lambda c: c.history_windows([window])):
+        with pytest.raises(InvalidRequestError, match=says):
+            use(colour, job, transport=standin.transport())
+
+    assert standin.requests == []
 
 
 class Counting(httpx.BaseTransport, httpx.AsyncBaseTransport):

@@ -1,8 +1,10 @@
 """What the API would refuse or misread is refused first, and nothing is sent."""
 
+import json
 import pickle
 import re
 import time
+from dataclasses import asdict
 from datetime import UTC, date, datetime, timedelta, timezone
 from itertools import pairwise
 from typing import Any
@@ -388,6 +390,9 @@ def test_a_window_is_frozen_picklable_and_in_utc() -> None:
 
     assert window.start.tzinfo is UTC
     assert pickle.loads(pickle.dumps(window)) == window  # noqa: S301 - our own
+    fields = json.loads(json.dumps(asdict(window), default=datetime.isoformat))
+    times = {name: datetime.fromisoformat(fields[name]) for name in ("start", "end")}
+    assert HistoryWindow(**(fields | times)) == window
     assert {window: 1}[window] == 1
     with pytest.raises(AttributeError):
         window.start = window.end  # type: ignore[misc]  # that is the point
