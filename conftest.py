@@ -31,7 +31,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture(autouse=True)
 def _no_settings_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("MYCIRRUS_API_KEY", "MYCIRRUS_BASE_URL", "MYCIRRUS_INSTRUMENTS"):
+    ours = ("MYCIRRUS_API_KEY", "MYCIRRUS_BASE_URL", "MYCIRRUS_INSTRUMENTS")
+    for name in (*ours, "GITHUB_ACTIONS", "GITHUB_OUTPUT"):
         monkeypatch.delenv(name, raising=False)
     for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
         monkeypatch.delenv(name, raising=False)

@@ -10,8 +10,8 @@ EXIT_CODES = """\
 exit codes:
   0  every promise that was asked about holds
   1  a promise is broken, or drifts from what we assume, or an acceptance has expired
-  2  bad usage
-  3  undecided: unreachable, unauthorised, throttled, or nothing to look at"""
+  2  bad usage, or the API refused the key in every answer
+  3  undecided: unreachable, throttled, or nothing to look at"""
 
 
 def parser() -> Parser:
@@ -47,6 +47,16 @@ def parser() -> Parser:
     )
     command.add_argument(
         "--accept", type=Path, metavar="FILE", help="drift that was looked at, with an expiry"
+    )
+    command.add_argument(
+        "--questions",
+        type=Path,
+        metavar="FILE",
+        help="the file of open questions that questions.patch is for, which creates it if it is "
+        "missing; default: openapi/questions.yaml of this project",
+    )
+    command.add_argument(
+        "--allow-undecided", action="store_true", help="exit with code 0 in place of 3"
     )
     command.add_argument(
         "--standin", action="store_true", help="ask the stand-in, which is started for it"

@@ -17,7 +17,6 @@ from cirrus_ext import CirrusError, ConfigurationError, __version__
 from cirrus_ext.ranges import LONGEST_WINDOW, as_utc, check_instruments, floor_ms, wire_time
 from cirrus_ext.retry import check_seconds
 from cirrus_ext.settings import API_KEY_VARIABLE, Secret, find_api_key, find_base_url
-from mycirrus_contract.model import QUESTIONS_FILE
 from mycirrus_contract.standin.adapters import Standin, serve, stay_on_loopback
 from mycirrus_contract.standin.rules import DEMO_KEY
 
@@ -26,8 +25,10 @@ from .arguments import BUDGET, parser
 from .cassette import dumps
 from .checks import Evidence, judge
 from .exchange import Exchange
+from .github import write_outputs
+from .patch import OUR_QUESTIONS, QuestionsFile, patch
 from .probe import Probe
-from .questions import contradictions, open_questions, patch
+from .questions import contradictions, open_questions
 from .redaction import LeakError, Redactor
 from .report import REPORTS, print_run
 from .run import Run
@@ -51,6 +52,7 @@ class Target:
     budget: int = BUDGET
     report_dir: Path | None = None
     accepted: tuple[Acceptance, ...] = ()
+    questions: QuestionsFile = OUR_QUESTIONS
     shows_questions: bool = True
 
 
@@ -65,7 +67,9 @@ def main(arguments: list[str] | None = None) -> int:
     console = Console()
     try:
         if not options.standin:
-            return run(console, _target(options, _key(), find_base_url(options.base_url)))
+            target = _target(options, _key(), find_base_url(options.base_url))
+            code = run(console, target)
+            return 0 if code == UNDECIDED and options.allow_undecided else code
         options.instruments = options.instruments or "QT123456,QT234567"
         options.interval = 0.0
         stay_on_loopback()
@@ -131,6 +135,7 @@ def _target(options: argparse.Namespace, api_key: Secret, base_url: str) -> Targ
         budget=options.budget,
         report_dir=options.report_dir,
         accepted=_accepted(options.accept),
+        questions=QuestionsFile.at(options.questions) if options.questions else OUR_QUESTIONS,
     )
 
 
@@ -167,7 +172,7 @@ def run(console: Console, target: Target) -> int:
     # From here on nobody sees what has to stay secret.
     result = judged(target, [redactor.exchange(exchange) for exchange in asked], began)
     shown = replace(result, findings=tuple(apply(result.findings, target.accepted, began.date())))
-    texts = reports(shown, result, redactor)
+    texts = reports(shown, result, redactor, target.questions)
     print_run(console, shown, questions=target.shows_questions)
     where = "--report-dir DIR writes it"
     if target.report_dir is not None:
@@ -177,8 +182,9 @@ def run(console: Console, target: Target) -> int:
             f"Reports: {target.report_dir}", soft_wrap=True, highlight=False, markup=False
         )
     if shown.answered and target.shows_questions:
-        text = f"What was observed, as a patch for openapi/questions.yaml: {where}"
+        text = f"What was observed, as a patch for {target.questions.name}: {where}"
         console.print(text, soft_wrap=True, highlight=False, markup=False)
+    write_outputs(shown)
     return shown.exit_code
 
 
@@ -199,22 +205,25 @@ def judged(target: Target, exchanges: list[Exchange], began: datetime) -> Run:
     )
 
 
-def reports(shown: Run, result: Run, redactor: Redactor) -> dict[str, str]:
+def reports(
+    shown: Run, result: Run, redactor: Redactor, questions: QuestionsFile = OUR_QUESTIONS
+) -> dict[str, str]:
     """All that can be written, by the names of the files, after a last look for what is secret.
 
     Args:
         shown: With what is accepted.
         result: Without.
         redactor: Looks for what it has replaced.
+        questions: The file that ``questions.patch`` is for.
 
     Raises:
         LeakError: Something is left.
     """
     verdicts = {finding.name: str(finding.verdict) for finding in result.findings}
     texts = {name: render(shown) for name, render in REPORTS.items()}
-    texts["questions.patch"] = patch(shown.questions, shown.began.date(), shown.base_url)
+    texts["questions.patch"] = patch(shown.questions, shown.began.date(), shown.base_url, questions)
     blank = "".join(render(_nothing_of(shown)) for render in REPORTS.values())
-    blank += QUESTIONS_FILE.read_text(encoding="utf-8")
+    blank += questions.text
     said = " ".join(f"{one.judgement.because} {one.judgement.advice}" for one in shown.findings)
     said += " ".join(one.question.name for one in shown.exchanges)
     for text in texts.values():

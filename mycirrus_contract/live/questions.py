@@ -1,14 +1,11 @@
-"""What a run answers of the open questions in ``openapi/questions.yaml``, and the patch for it."""
+"""What a run answers of the open questions in ``openapi/questions.yaml``."""
 
-import difflib
-import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date
 from itertools import pairwise
 from typing import Any
 
-from mycirrus_contract.model import QUESTIONS_FILE, load_yaml, tolerant
+from mycirrus_contract.model import QUESTIONS_FILE, load_yaml
 from mycirrus_contract.oracles import SLOWEST
 from mycirrus_contract.times import instant_of
 
@@ -319,32 +316,3 @@ LOOKS: dict[str, Look] = {
     "error-codes": _error_codes,
     "answer-time": _answer_time,
 }
-
-
-def patch(questions: Iterable[OpenQuestion], on: date, server: str) -> str:
-    """A patch that writes what was observed into ``openapi/questions.yaml``.
-
-    Args:
-        questions: Those that were answered are in it.
-        on: The day of the run, in UTC.
-        server: Who answered.
-
-    Returns:
-        A unified diff for ``git apply``, after a warning if the answers are not the API's; empty if
-        nothing was answered.
-    """
-    old = QUESTIONS_FILE.read_text(encoding="utf-8")
-    answers = {one.name: one.observed.answer for one in questions if one.observed is not None}
-    new, current = [], ""
-    for line in old.splitlines():
-        if line.startswith("  - id: "):
-            current = json.loads(line.removeprefix("  - id: "))
-        if line.startswith("    observed: ") and current in answers:
-            answer = json.dumps(answers[current], ensure_ascii=False)
-            line = f'    observed: {{answer: {answer}, date: "{on}"}}'  # noqa: PLW2901 - rewritten
-        new.append(line)
-    name = "openapi/questions.yaml"
-    lines = list(difflib.unified_diff(old.splitlines(), new, f"a/{name}", f"b/{name}", lineterm=""))
-    if lines and server != tolerant().base_url:
-        lines.insert(0, f"Not the API's own answers, but those of {server}: not to be applied.\n")
-    return "".join(line + "\n" for line in lines)

@@ -39,9 +39,17 @@ class Run:
     questions: tuple[OpenQuestion, ...]
 
     @property
+    def is_key_refused(self) -> bool:
+        """Whether the API refused the key (401 or 403) in each answer that is no outage."""
+        statuses = {one.status or 0 for one in self.exchanges if one.question.key == "right"}
+        told = {status for status in statuses if 200 <= status < 500} - {408, 429}
+        return bool(told) and told <= {401, 403}
+
+    @property
     def exit_code(self) -> int:
-        """0, 1 or 3, as the program exits."""
-        return exit_code(self.findings)
+        """0, 1, 2 or 3, as the program exits."""
+        code = exit_code(self.findings)
+        return 2 if code == 3 and self.is_key_refused else code
 
     @property
     def counts(self) -> dict[Verdict, int]:

@@ -1,0 +1,108 @@
+"""A job in CI reads a run by its exit code, its outputs and its files."""
+
+import json
+import os
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from contract_tests.api_mutants.catalogue import by_name
+from contract_tests.live.test_programs import check_of
+from mycirrus_contract.model import QUESTIONS_FILE, load_yaml
+from mycirrus_contract.standin.adapters import Standin, demo_world
+from mycirrus_contract.standin.switches import Switches
+
+
+def from_request(number: int, fault: str) -> dict[str, Any]:
+    return {"script": dict.fromkeys(range(number, 40), fault)}
+
+
+NEWEST_FIRST = replace(demo_world(), switches=Switches(order="newest first"))
+# The API; the exit code, also with --allow-undecided; the verdict.
+BACKENDS: dict[str, tuple[dict[str, Any], tuple[int, int], str]] = {
+    "as documented": ({}, (0, 0), "holds"),
+    "broken": ({"behaviour": by_name("first instrument only")}, (1, 1), "broken"),
+    "another order": ({"world": NEWEST_FIRST}, (1, 1), "drift"),
+    "key expired": (from_request(1, "401"), (2, 2), "refused"),
+    "scope gone": (from_request(1, "403"), (2, 2), "refused"),
+    "key expired, and an outage": (
+        {"script": from_request(1, "401")["script"] | {1: "503-html"}},
+        (2, 2),
+        "refused",
+    ),
+    "key expires during the run": (from_request(5, "401"), (3, 0), "undecided"),
+    "throttled": (from_request(1, "429"), (3, 0), "undecided"),
+    "outage": (from_request(1, "503-html"), (3, 0), "undecided"),
+}
+
+
+@pytest.mark.parametrize(("backend", "exit_codes", "verdict"), BACKENDS.values(), ids=BACKENDS)
+def test_a_run_ends_with_the_exit_code_and_the_outputs_of_its_verdict(
+    backend: dict[str, Any],
+    exit_codes: tuple[int, int],
+    verdict: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    output = tmp_path / "output"
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    monkeypatch.setenv("GITHUB_OUTPUT", str(output))
+    runs = [check_of(Standin(**backend), *words) for words in ([], ["--allow-undecided"])]
+    outputs = dict(line.partition("=")[::2] for line in output.read_text("utf-8").splitlines())
+
+    assert tuple(run.returncode for run in runs) == exit_codes
+    assert outputs["verdict"] == verdict
+    assert sum(json.loads(outputs["counts"]).values()) >= 14
+
+
+def test_elsewhere_nothing_is_written_to_a_variable_of_that_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GITHUB_OUTPUT", str(tmp_path / "output"))
+
+    assert check_of(Standin()).returncode == 0
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("is_new", [True, False])
+def test_what_was_observed_can_be_applied_to_a_questions_file_of_the_user(
+    is_new: bool,  # noqa: FBT001 - a parameter of the test
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = Path("contract", "open.yaml")
+    if not is_new:
+        path.parent.mkdir()
+        path.write_text("# ours\n" + QUESTIONS_FILE.read_text("utf-8"), encoding="utf-8")
+    done = check_of(Standin(), "--report-dir", "report", "--questions", str(path))
+    subprocess.run(
+        ["git", "apply", "report/questions.patch"],  # noqa: S607 - whichever git there is
+        env=os.environ | {"GIT_CEILING_DIRECTORIES": str(tmp_path.parent)},
+        check=True,
+        timeout=60,
+    )
+    observed = {one["id"]: one["observed"] for one in load_yaml(path)["questions"]}
+
+    assert f"as a patch for {path}: report/questions.patch" in done.stdout
+    assert observed["order"]["answer"] == "by time, over all instruments"
+    assert path.read_text("utf-8").startswith("# ours\n") != is_new
+
+
+@pytest.mark.parametrize(
+    ("path", "line"),
+    [
+        ("/questions.yaml", "must be a path below this folder: /questions.yaml"),
+        ("../questions.yaml", "must be a path below this folder: ../questions.yaml"),
+        (".", "--questions . cannot be read: "),
+    ],
+)
+def test_a_questions_file_that_git_apply_would_not_find_is_bad_usage(path: str, line: str) -> None:
+    standin = Standin()
+    done = check_of(standin, "--questions", path)
+
+    assert (done.returncode, standin.requests) == (2, [])
+    assert line in done.stderr

@@ -1,0 +1,81 @@
+"""``questions.patch``: what a run observed, for a file of open questions."""
+
+import difflib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from cirrus_ext import ConfigurationError
+from mycirrus_contract.model import QUESTIONS_FILE, tolerant
+
+from .questions import OpenQuestion
+
+
+@dataclass(frozen=True)
+class QuestionsFile:
+    """The file that a patch is for.
+
+    Attributes:
+        name: Its path, as ``git apply`` needs it.
+        text: What is in it.
+        is_new: There is none yet: the patch creates it.
+    """
+
+    name: str = "openapi/questions.yaml"
+    text: str = QUESTIONS_FILE.read_text(encoding="utf-8")
+    is_new: bool = False
+
+    @classmethod
+    def at(cls, path: Path) -> "QuestionsFile":
+        """Read a file of the user's own.
+
+        Raises:
+            ConfigurationError: It cannot be read, or ``git apply`` would not find it.
+        """
+        if path.is_absolute() or ".." in path.parts:
+            raise ConfigurationError(f"--questions must be a path below this folder: {path}")
+        try:
+            return cls(path.as_posix(), path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return cls(path.as_posix(), is_new=True)
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigurationError(f"--questions {path} cannot be read: {error}") from error
+
+
+OUR_QUESTIONS = QuestionsFile()
+
+
+def patch(
+    questions: Iterable[OpenQuestion], on: date, server: str, file: QuestionsFile = OUR_QUESTIONS
+) -> str:
+    """A patch that writes what was observed into a file of open questions.
+
+    Args:
+        questions: Those that were answered are in it.
+        on: The day of the run, in UTC.
+        server: Who answered.
+        file: What to change.
+
+    Returns:
+        A unified diff for ``git apply``, after a warning if the answers are not the API's; empty if
+        nothing was answered.
+    """
+    answers = {one.name: one.observed.answer for one in questions if one.observed is not None}
+    if not answers:
+        return ""
+    new, current = [], ""
+    for line in file.text.splitlines():
+        if line.startswith("  - id: "):
+            current = json.loads(line.removeprefix("  - id: "))
+        if line.startswith("    observed: ") and current in answers:
+            answer = json.dumps(answers[current], ensure_ascii=False)
+            line = f'    observed: {{answer: {answer}, date: "{on}"}}'  # noqa: PLW2901 - rewritten
+        new.append(line)
+    old = [] if file.is_new else file.text.splitlines()
+    before = "/dev/null" if file.is_new else f"a/{file.name}"
+    lines = list(difflib.unified_diff(old, new, before, f"b/{file.name}", lineterm=""))
+    if lines and server != tolerant().base_url:
+        lines.insert(0, f"Not the API's own answers, but those of {server}: not to be applied.\n")
+    return "".join(line + "\n" for line in lines)
