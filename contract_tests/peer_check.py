@@ -56,6 +56,7 @@ STOP_LIMIT = 5.0
 LOOPBACK = "127.0.0.1"
 LISTENING = re.compile(rf"listening on (http://{re.escape(LOOPBACK)}:\d+)\s")
 
+LOG = tolerant().operation(PATH)
 API_KEY = "peer-check"  # Prism takes any
 ONCE = RetryPolicy(max_attempts=1)
 THREE_YEARS = {"start": "2021-01-01T00:00:00Z", "end": "2024-01-01T00:00:00Z"}
@@ -147,12 +148,12 @@ def violations(response: httpx.Response) -> list[str]:
 
 def example_call() -> dict[str, Any]:
     """The page's example call: the arguments by name."""
-    return {each["name"]: each["example"] for each in tolerant().operation["parameters"]}
+    return {each["name"]: each["example"] for each in LOG.definition["parameters"]}
 
 
 def example_facts() -> Facts:
     """The page's example item: time, user and message."""
-    [item] = tolerant().example(200)
+    [item] = LOG.example(200)
     return datetime.fromisoformat(item["time"]), item["user"], item["message"]
 
 
@@ -216,7 +217,7 @@ def _moment(moment: datetime) -> str:
 
 def check_refusal(peer: Peer, *, status: int, kind: type[APIStatusError]) -> Finding:
     """An error status becomes its exception, with the words of the page's example."""
-    peer.prefer, page = status, tolerant().example(status)
+    peer.prefer, page = status, LOG.example(status)
     with peer.connect() as client:
         try:
             items = client.calibration_log(**example_call())

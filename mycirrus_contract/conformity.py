@@ -1,39 +1,48 @@
 """Whether one exchange keeps the contract: its request and its reply, each with the other in mind.
 
 Pure functions, for the mocks of the tests, the answers of the stand-in and those of the live API.
+Each judges by the operation that was requested.
 """
 
 import re
+from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
-from urllib.parse import urlsplit
+from typing import Any
 
 from .messages import Reply, Request
-from .model import PATH, Contract, Problem, strict
-from .times import TIME, instant, moment_of
+from .model import Contract, UnknownOperationError, strict
+from .operations import JSON, Operation, Parameter, types_of
+from .problems import Problem
+from .times import instant, moment_of
 
 _CHARSET = re.compile(r"charset=\"?([^\s;\"]+)", re.IGNORECASE)
 _DELTA_SECONDS = re.compile(r"[0-9]+")  # RFC 9110, 10.2.3
+_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?")
 
 
-def reply_problems(reply: Reply, contract: Contract) -> list[Problem]:
+def reply_problems(reply: Reply, operation: Operation) -> list[Problem]:
     """Say how a reply breaks the contract: status, media type, headers, body.
 
     Args:
         reply: What was answered.
-        contract: The tolerant or the strict reading.
+        operation: What was requested, in the tolerant or the strict reading.
     """
-    if reply.status not in contract.statuses:
+    if reply.status not in operation.statuses:
         return [Problem("status", f"{reply.status} is not in the contract")]
-    problems = _header_problems(reply, contract)
+    known = operation.media_types(reply.status)
+    problems = _header_problems(reply, known)
+    if not known:
+        return [*problems, Problem("body", "is not empty")] if reply.body else problems
+    if JSON not in known:
+        return problems
     if not reply.is_json:
         return [*problems, Problem("body", "is not JSON in UTF-8")]
-    return problems + contract.body_problems(reply.status, reply.json)
+    return problems + operation.body_problems(reply.status, reply.json)
 
 
-def _header_problems(reply: Reply, contract: Contract) -> list[Problem]:
+def _header_problems(reply: Reply, known: Mapping[str, Any]) -> list[Problem]:
     problems = []
-    known = contract.operation["responses"][str(reply.status)]["content"]
-    if reply.media_type not in known:
+    if known and reply.media_type not in known:
         problems.append(Problem("content-type", f"is not {' or '.join(known)}"))
     charset = _CHARSET.search(reply.headers.get("content-type", ""))
     if charset is not None and charset[1].lower() not in {"utf-8", "utf8"}:
@@ -56,54 +65,64 @@ def _is_retry_after(value: str) -> bool:
 def request_problems(request: Request, contract: Contract) -> list[Problem]:
     """Say how a request breaks the contract, but for its key.
 
-    Method, path, unknown and repeated parameters, the schema of each, UTC, and the range rule.
+    Method, path, unknown and repeated parameters, the schema of each, and the range rule.
 
     Args:
-        request: What was asked.
+        request: What was requested.
         contract: The tolerant or the strict reading.
     """
-    if request.path != urlsplit(contract.base_url).path + PATH:
-        return [Problem("path", "is none of the contract")]
-    if request.method != "GET":
-        return [Problem("method", f"{request.method} is not in the contract")]
-    given = request.parameters
-    known = {parameter["name"]: parameter for parameter in contract.operation["parameters"]}
+    try:
+        operation = contract.operation_at(request.path, request.method)
+    except UnknownOperationError as error:
+        return [error.problem]
+    known = {one.name for one in operation.parameters if one.location == "query"}
     problems = [
-        Problem("query", f"has an unknown parameter: {name}") for name in given.keys() - known
+        Problem("query", f"has an unknown parameter: {name}")
+        for name in request.parameters.keys() - known
     ]
-    for name, parameter in known.items():
-        values = given.get(name, [])
+    in_path = operation.path_values(contract.without_base(request.path)) or {}
+    for parameter in operation.parameters:
+        values = {
+            "query": request.parameters.get(parameter.name, []),
+            "path": [in_path[parameter.name]] if parameter.name in in_path else [],
+            "header": [
+                value for name, value in request.headers.items() if name == parameter.name.lower()
+            ],
+        }.get(parameter.location, [])
         problems += [
-            Problem(f"query {name}", text)
-            for text in _parameter_problems(values, parameter["schema"], contract)
+            Problem(f"{parameter.location} {parameter.name}", text)
+            for text in _parameter_problems(values, parameter, operation)
         ]
-    return problems or _range_problems(given, contract)
+    return problems or _range_problems(request.parameters, operation)
 
 
-def _parameter_problems(
-    values: list[str], schema: dict[str, object], contract: Contract
-) -> list[str]:
+def _parameter_problems(values: list[str], parameter: Parameter, operation: Operation) -> list[str]:
     if not values:
-        return ["is missing"]
-    if schema["type"] == "array":
-        if not all(value.strip() for value in values):
-            return ["has a blank value"]
-        return [problem.text for problem in contract.problems(schema, values)]
-    if len(values) > 1:
+        return ["is missing"] if parameter.required else []
+    if "array" in types_of(parameter.schema):
+        elements = values if parameter.explode else ",".join(values).split(",")
+        types = types_of(parameter.schema.get("items", {}))
+        value: Any = [_parsed(element, types) for element in elements]
+    elif len(values) > 1:
         return ["is given more than once"]
-    problems = [problem.text for problem in contract.problems(schema, values[0])]
-    if schema.get("format") == "date-time" and not _is_as_shown(values[0]):
-        problems.append("is not written in UTC with a Z, as on the vendor's page")
-    return problems
+    else:
+        value = _parsed(values[0], types_of(parameter.schema))
+    return [problem.text for problem in operation.problems(parameter.schema, value)]
 
 
-def _is_as_shown(text: str) -> bool:
-    match = TIME.fullmatch(text)
-    return match is not None and match["offset"] == "Z"
+def _parsed(text: str, types: set[str]) -> Any:
+    """The JSON value that a text in a query stands for; the text itself if it is none."""
+    if types & {"integer", "number"} and (match := _NUMBER.fullmatch(text)):
+        return float(text) if match[2] else int(text)
+    if "boolean" in types and text in {"true", "false"}:
+        return text == "true"
+    return text
 
 
-def _range_problems(given: dict[str, list[str]], contract: Contract) -> list[Problem]:
-    rule = contract.range_rule
+def _range_problems(given: dict[str, list[str]], operation: Operation) -> list[Problem]:
+    rule = operation.range_rule
+    if rule is None or not {rule.start, rule.end} <= given.keys():
+        return []
     start, end = instant(given[rule.start][0]), instant(given[rule.end][0])
     if start >= end:
         return [Problem("range", f"{rule.start} is not before {rule.end}")]
@@ -111,33 +130,43 @@ def _range_problems(given: dict[str, list[str]], contract: Contract) -> list[Pro
     return [] if violation is None else [Problem("range", violation)]
 
 
-def asked_wrongly(request: Request, reply: Reply | None) -> list[str]:
+def request_violations(request: Request, reply: Reply | None) -> list[str]:
     """Say what is wrong with a request, in the strict reading, and with what it got in mind.
 
     A request against the contract is right where it is refused: with 400, or with 401, which comes
     before anything else is looked at.
 
     Args:
-        request: What was asked.
+        request: What was requested.
         reply: What was answered; None if nothing came.
     """
     status = None if reply is None else reply.status
+    try:
+        operation = strict().operation_at(request.path, request.method)
+    except UnknownOperationError as error:
+        return [str(error.problem)]
     problems = [str(problem) for problem in request_problems(request, strict())]
     if status in {400, 401}:
         problems = []
-    if not request.headers.get("x-api-key") and status != 401:
-        problems.append("X-Api-Key is missing, and that is answered with 401")
+    for name in operation.key_headers:
+        if not request.headers.get(name.lower()) and status != 401:
+            problems.append(f"{name} is missing, and that is answered with 401")
     return problems
 
 
-def answered_wrongly(request: Request, reply: Reply | None) -> list[str]:
+def reply_violations(request: Request, reply: Reply | None) -> list[str]:
     """Say what is wrong with a reply, in the strict reading, and with what was asked in mind.
 
-    A request that keeps the contract is not refused with 400.
+    A request that keeps the contract is not refused with 400. A reply to a request for no operation
+    of the contract cannot be judged: see `request_violations`.
     """
     if reply is None:
         return []
-    problems = [str(problem) for problem in reply_problems(reply, strict())]
+    try:
+        operation = strict().operation_at(request.path, request.method)
+    except UnknownOperationError:
+        return []
+    problems = [str(problem) for problem in reply_problems(reply, operation)]
     if reply.status == 400 and not request_problems(request, strict()):
         problems.append("status 400 refuses a request that the contract allows")
     return problems

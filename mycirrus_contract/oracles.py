@@ -12,7 +12,8 @@ from typing import Any
 
 from .conformity import reply_problems, request_problems
 from .messages import Reply, Request
-from .model import PATH, strict
+from .model import PATH, UnknownOperationError, strict
+from .operations import Operation
 from .standin.rules import World
 from .times import instant
 
@@ -25,22 +26,24 @@ Oracle = Callable[[Request, Reply, World], str | None]
 def fits_the_contract(request: Request, reply: Reply, truth: World) -> str | None:
     """A reply has a status, headers and a body of the strict reading."""
     del truth
-    if not _is_ours(request):
+    operation = _operation(request)
+    if operation is None:
         return None
-    problems = reply_problems(reply, strict())
+    problems = reply_problems(reply, operation)
     return "; ".join(str(problem) for problem in problems[:3]) or None
 
 
 def asks_for_a_key(request: Request, reply: Reply, truth: World) -> str | None:
     """Without a good key there is the page's 401, and without its scope the page's 403."""
     key = request.headers.get("x-api-key")
-    if not _is_ours(request) or key in truth.keys:
+    operation = _operation(request)
+    if operation is None or not operation.key_headers or key in truth.keys:
         return None
     expected = 403 if key in truth.keys_without_scope else 401
     given = "a key that may not see it" if expected == 403 else "a bad key" if key else "no key"
     if reply.status != expected:
         return f"{given} gets {reply.status}, not {expected}"
-    documented = reply.json == strict().example(expected)
+    documented = reply.json == operation.example(expected)
     return None if documented else f"the body of the {expected} is not the page's"
 
 
@@ -52,10 +55,10 @@ def takes_what_is_allowed(request: Request, reply: Reply, truth: World) -> str |
 
 
 def refuses_what_is_not(request: Request, reply: Reply, truth: World) -> str | None:
-    """A request against the contract is refused with 400; only +00:00 is taken for Z."""
-    if not _is_ours(request) or request.headers.get("x-api-key") not in truth.keys:
+    """A request against the contract is refused with 400."""
+    if _operation(request) is None or request.headers.get("x-api-key") not in truth.keys:
         return None
-    problems = request_problems(_with_z(request), strict())
+    problems = request_problems(request, strict())
     problems = [problem for problem in problems if "unknown parameter" not in problem.text]
     if not problems or reply.status == 400:
         return None
@@ -136,24 +139,22 @@ def _log_of(request: Request, truth: World) -> list[tuple[str, str, str]]:
     ]
 
 
-def _is_ours(request: Request) -> bool:
-    return request.method == "GET" and request.path.endswith(PATH)
+def _operation(request: Request) -> Operation | None:
+    try:
+        return strict().operation_at(request.path, request.method)
+    except UnknownOperationError:
+        return None
 
 
 def _is_good(request: Request, truth: World) -> bool:
-    if not _is_ours(request) or request.headers.get("x-api-key") not in truth.keys:
-        return False
-    return not request_problems(request, strict())
+    key_is_good = request.headers.get("x-api-key") in truth.keys
+    return key_is_good and not request_problems(request, strict())
 
 
 def _is_answered(request: Request, reply: Reply, truth: World) -> bool:
-    return reply.status == 200 and _is_good(request, truth)
-
-
-def _with_z(request: Request) -> Request:
-    """The same with Z for +00:00, which is assumed to be taken (question ``offsets``)."""
-    query = request.query.replace("%2B00%3A00", "Z").replace("%2B00:00", "Z")
-    return Request(request.method, request.path, query, request.headers)
+    operation = _operation(request)
+    is_log = operation is not None and operation.path == PATH
+    return is_log and reply.status == 200 and _is_good(request, truth)
 
 
 def _instant(item: dict[str, Any]) -> int | None:

@@ -4,7 +4,7 @@ import re
 from datetime import UTC, datetime, timedelta
 
 TIME = re.compile(
-    r"(?P<whole>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.(?P<fraction>\d+))?(?P<offset>Z|[+-]\d\d:\d\d)?",
+    r"(?P<whole>\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d)(\.(?P<fraction>\d+))?(?P<offset>Z|[+-]\d\d:\d\d)?",
     re.ASCII,
 )
 MILLISECOND = 10**6

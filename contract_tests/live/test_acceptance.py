@@ -12,7 +12,7 @@ from cirrus_ext import ConfigurationError
 from contract_tests.api_mutants.catalogue import by_name
 from mycirrus_contract.live.acceptance import Acceptance, apply, load
 from mycirrus_contract.live.verdicts import Finding, Judgement, Verdict, exit_code
-from mycirrus_contract.model import NOT_SHOWN
+from mycirrus_contract.problems import NOT_SHOWN
 from mycirrus_contract.standin.adapters import Standin
 from tests.support.clock import FakeClock
 from tests.support.paths import ROOT

@@ -21,7 +21,7 @@ from contract_tests.spec.page import PAGE
 from examples import demo
 from mycirrus_contract.live import command as live
 from mycirrus_contract.live.report import junit
-from mycirrus_contract.model import QUESTIONS_FILE, load_yaml
+from mycirrus_contract.model import PATH, QUESTIONS_FILE, load_yaml
 from mycirrus_contract.standin import command as standin_program
 from mycirrus_contract.standin.adapters import Standin, demo_world, serve
 from mycirrus_contract.standin.rules import DEMO_KEY
@@ -201,7 +201,7 @@ def test_what_was_observed_can_be_applied_to_the_file_of_questions(tmp_path: Pat
         check=True,
         timeout=TIMEOUT,
     )
-    questions = load_yaml(copy)["questions"]
+    questions = load_yaml(copy)["questions"][PATH]
     seen = {one["id"]: one["observed"]["answer"] for one in questions if one["observed"]}
 
     assert patch.startswith("Not the API's own answers, but those of http://127.0.0.1:")

@@ -5,7 +5,7 @@ is off spec: decorator, context manager, fixture or nested router, sync or async
 import. Where that is what a test is about, the mock says so, with a reason:
 
     httpx.Response(503, extensions={"off_spec": "an outage; the page documents no 5xx"})
-    httpx.Response(200, json=[], extensions={"off_spec_request": "the raw client sends +00:00"})
+    httpx.Response(200, json=[], extensions={"off_spec_request": "the server takes any offset"})
 
 An excuse that is no longer needed fails too.
 """
@@ -18,7 +18,7 @@ import httpx
 import pytest
 import respx
 
-from mycirrus_contract.conformity import answered_wrongly, asked_wrongly
+from mycirrus_contract.conformity import reply_violations, request_violations
 from mycirrus_contract.messages import Reply, Request
 
 EXCUSES = ("off_spec", "off_spec_request")
@@ -44,7 +44,7 @@ def lies_of(request: httpx.Request, outcome: httpx.Response | Exception) -> list
     excuses = getattr(outcome, "extensions", {})
     lies = []
     for excuse, problems in zip(
-        EXCUSES, (answered_wrongly(asked, reply), asked_wrongly(asked, reply)), strict=True
+        EXCUSES, (reply_violations(asked, reply), request_violations(asked, reply)), strict=True
     ):
         if excuse not in excuses:
             lies += problems

@@ -1,8 +1,8 @@
-"""What the vendor's page shows, as data."""
+"""What the vendor's pages show, as data: one file for each page."""
 
 from pathlib import Path
 
-from mycirrus_contract.model import load_yaml
+from mycirrus_contract.model import PATH, load_yaml
 
-PAGE_FILE = Path(__file__).with_name("vendor_page.yaml")
-PAGE = load_yaml(PAGE_FILE)
+PAGES = [load_yaml(path) for path in sorted(Path(__file__).with_name("pages").glob("*.yaml"))]
+(PAGE,) = (page for page in PAGES if page["path"] == PATH)

@@ -11,7 +11,7 @@ import pytest
 
 from contract_tests.spec.page import PAGE
 from mycirrus_contract.messages import Reply, Request
-from mycirrus_contract.model import strict, tolerant
+from mycirrus_contract.model import PATH, strict, tolerant
 from mycirrus_contract.standin.adapters import Standin, serve
 from mycirrus_contract.standin.faults import FAULTS, parse_script
 from mycirrus_contract.standin.fleet import PAGE_EXAMPLE, POSTINGS, Entry, fleet
@@ -19,9 +19,11 @@ from mycirrus_contract.standin.rules import (
     DEMO_KEY,
     KEY_WITHOUT_SCOPE,
     LOG_PATH,
+    ROUTES,
     World,
     answer,
     documented,
+    without_route,
 )
 from mycirrus_contract.standin.switches import Switches
 from mycirrus_contract.times import instant
@@ -65,7 +67,7 @@ def test_a_good_question_gets_the_instruments_log_of_the_range() -> None:
 
     assert PAGE["responses"]["200"]["example"][0] in log
     assert all("2022-01-01" <= item["time"] < "2023-01-01" for item in log)
-    assert not strict().body_problems(200, log)
+    assert not strict().operation(PATH).body_problems(200, log)
 
 
 def test_several_instruments_are_asked_for_by_repeating_the_key() -> None:
@@ -84,7 +86,9 @@ def test_a_key_that_will_not_do_is_refused_as_documented(key: str | None, status
     reply = ask(key=key)
 
     assert reply.status == status
-    assert httpx.Response(status, content=reply.body).json() == tolerant().example(status)
+    assert httpx.Response(status, content=reply.body).json() == tolerant().operation(PATH).example(
+        status
+    )
 
 
 BAD = {
@@ -197,6 +201,15 @@ def test_other_paths_and_methods_are_not_there() -> None:
 
     assert answer(Request("GET", "/v1/data/events"), WORLD).status == 404
     assert (post.status, post.headers["allow"]) == (405, "GET")
+
+
+def test_an_operation_without_a_route_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(ROUTES, PATH)
+    reply = ask()
+
+    assert reply.status == 501
+    assert "GET /data/calibrations/log, but the stand-in has no route" in reply.json["description"]
+    assert [str(one) for one in without_route()] == ["GET /data/calibrations/log"]
 
 
 def test_the_fleet_looks_like_one_and_is_the_same_every_day() -> None:

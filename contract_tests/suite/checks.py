@@ -59,7 +59,7 @@ class Asker:
     def complain(self, check: str, text: str | None, request: Request | None = None) -> None:
         """Write down what a check has found, if it is something."""
         if text is not None:
-            shown = "" if request is None else f"{request.method} {PATH}?{request.query}"
+            shown = "" if request is None else f"{request.method} {request.path}?{request.query}"
             self.complaints.append(Complaint(check, text, shown))
 
 
@@ -163,7 +163,7 @@ def throttles_as_documented(ask: Asker) -> str | None:
     statuses = [reply.status for reply in replies]
     if statuses != [200, 200, 429, 200]:
         return f"a third request of four that is one too many: {statuses}"
-    documented = tolerant().example(429)
+    documented = tolerant().operation(PATH).example(429)
     return None if replies[2].json == documented else "the body of the 429 is not the page's"
 
 

@@ -11,7 +11,7 @@ import pytest
 from cirrus_ext import CirrusClient, InvalidRequestError, ranges
 from mycirrus_contract.live.served import difference_of
 from mycirrus_contract.messages import Request
-from mycirrus_contract.model import strict
+from mycirrus_contract.model import PATH, strict
 from mycirrus_contract.standin.adapters import Standin
 from mycirrus_contract.standin.rules import DEMO_KEY, LOG_PATH
 from mycirrus_contract.times import TIME
@@ -95,7 +95,7 @@ def _is_range(start: Any, end: Any) -> bool:
             return False
     first = moments[0].replace(microsecond=moments[0].microsecond // 1000 * 1000)
     last = ranges.ceil_ms(moments[1])
-    return strict().range_rule.violation(first, last) is None
+    return strict().operation(PATH).known_range_rule().violation(first, last) is None
 
 
 def outcome(colour: str, query: Query) -> tuple[bool, Recorder]:

@@ -18,7 +18,7 @@ from typing import Any
 import yaml
 
 from cirrus_ext import ConfigurationError
-from mycirrus_contract.model import NOT_SHOWN
+from mycirrus_contract.problems import NOT_SHOWN
 
 from .checks import PROMISES
 from .questions import JUDGED_BY_A_PROMISE, LOOKS

@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 
 from cirrus_ext import ConfigurationError
-from mycirrus_contract.conformity import answered_wrongly, asked_wrongly
+from mycirrus_contract.conformity import reply_violations, request_violations
 from mycirrus_contract.messages import Reply, Request
 from mycirrus_contract.model import PATH
 
@@ -110,8 +110,8 @@ def excuses(exchange: Exchange) -> dict[str, list[str]]:
     """What is off spec in an exchange, as the guard of the mocks sees it."""
     request = request_of(exchange.question)
     found = {
-        "off_spec": answered_wrongly(request, exchange.reply),
-        "off_spec_request": asked_wrongly(request, exchange.reply),
+        "off_spec": reply_violations(request, exchange.reply),
+        "off_spec_request": request_violations(request, exchange.reply),
     }
     return {name: problems for name, problems in found.items() if problems}
 

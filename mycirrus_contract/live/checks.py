@@ -12,8 +12,9 @@ from itertools import pairwise
 
 from mycirrus_contract.conformity import reply_problems
 from mycirrus_contract.messages import Reply
-from mycirrus_contract.model import Problem, strict, tolerant
+from mycirrus_contract.model import PATH, strict, tolerant
 from mycirrus_contract.oracles import SLOWEST
+from mycirrus_contract.problems import Problem
 from mycirrus_contract.times import instant_of
 
 from . import probe
@@ -284,7 +285,7 @@ def sdk_agrees(evidence: Evidence) -> Judgement:
     answered = [exchange for exchange in asked if exchange.is_answered]
     for exchange in answered:
         assert exchange.reply is not None
-        if exchange.sdk and not reply_problems(exchange.reply, tolerant()):
+        if exchange.sdk and not reply_problems(exchange.reply, tolerant().operation(PATH)):
             return Judgement(Verdict.BROKEN, exchange.sdk, "this is a fault of the SDK: report it")
     if not answered:
         return _no_list(asked[0])
@@ -546,11 +547,11 @@ def _no_answer(exchange: Exchange) -> Judgement:
 def _misfit(exchange: Exchange) -> Judgement | None:
     """Judge an answer with a status of the spec by its headers and its body."""
     reply = exchange.reply
-    if reply is None or reply.status not in tolerant().statuses:
+    if reply is None or reply.status not in tolerant().operation(PATH).statuses:
         return None
-    if problems := reply_problems(reply, tolerant()):
+    if problems := reply_problems(reply, tolerant().operation(PATH)):
         return Judgement(Verdict.BROKEN, _summary(reply, problems), TELL_VENDOR)
-    if problems := reply_problems(reply, strict()):
+    if problems := reply_problems(reply, strict().operation(PATH)):
         marks = tuple(sorted({f"{reply.status} {problem.name}" for problem in problems}))
         return Judgement(Verdict.DRIFT, _summary(reply, problems), NOTE_IT, marks)
     return None

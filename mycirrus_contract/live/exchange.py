@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from cirrus_ext.ranges import wire_time
 from mycirrus_contract.messages import Reply
-from mycirrus_contract.model import tolerant
+from mycirrus_contract.model import PATH, tolerant
 from mycirrus_contract.times import TIME, instant
 
 KeyKind = Literal["right", "none", "wrong"]
@@ -46,7 +46,7 @@ class Question:
     @property
     def parameters(self) -> dict[str, str | tuple[str, ...]]:
         """The query, as the vendor's page writes it; httpx repeats the key of a tuple."""
-        rule = tolerant().range_rule
+        rule = tolerant().operation(PATH).known_range_rule()
         start, end = (
             wire_time(moment).removesuffix("Z") + self.zone for moment in (self.start, self.end)
         )

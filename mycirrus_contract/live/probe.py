@@ -33,7 +33,8 @@ TIMEOUT = 30.0  # seconds an attempt may wait for data
 LONGEST = 120.0  # seconds a body may take
 LARGEST = 50_000_000  # bytes it may have
 # Longer than every reading of "1 year", and not by much: 367 days.
-OVER_LONG = tolerant().range_rule.longest() + timedelta(days=1)
+RULE = tolerant().operation(PATH).known_range_rule()
+OVER_LONG = RULE.longest() + timedelta(days=1)
 EARLIER = 3  # how many ranges it looks at before the chosen one, if that is empty
 GIVE_UP = 2  # requests in a row without an answer
 
@@ -194,7 +195,7 @@ class _Interview:
         if len(good.instruments) > 1:
             self.ask(replace(good, name=JOINED, joined=True))
         self.ask(replace(good, name=UNKNOWN, instruments=(UNKNOWN_SERIAL,)))
-        self.ask(replace(good, name=NO_END, without=tolerant().range_rule.end))
+        self.ask(replace(good, name=NO_END, without=RULE.end))
         self.ask(replace(good, name=LEAP_YEAR, start=leap, end=leap + span))
         self.ask(replace(good, name=OTHER_YEAR, start=other, end=other + span))
 

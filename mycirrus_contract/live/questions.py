@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from mycirrus_contract.model import QUESTIONS_FILE, load_yaml
+from mycirrus_contract.model import PATH, tolerant
 from mycirrus_contract.oracles import SLOWEST
 from mycirrus_contract.times import instant_of
 
@@ -59,7 +59,7 @@ def open_questions(evidence: Evidence) -> list[OpenQuestion]:
             entry["assumed"],
             LOOKS[entry["id"]](evidence),
         )
-        for entry in load_yaml(QUESTIONS_FILE)["questions"]
+        for entry in tolerant().operation(PATH).open_questions
     ]
 
 

@@ -17,7 +17,7 @@ from typing import Any
 from urllib.parse import quote, quote_plus
 
 from mycirrus_contract.messages import Reply
-from mycirrus_contract.model import tolerant
+from mycirrus_contract.model import PATH, tolerant
 from mycirrus_contract.text import brief, markdown
 
 from .checks import KNOWN_TYPES
@@ -226,7 +226,8 @@ class Redactor:
 
 
 def _documented() -> set[str]:
-    return {tolerant().example(status)["description"] for status in (401, 403, 429)}
+    operation = tolerant().operation(PATH)
+    return {operation.example(status)["description"] for status in (401, 403, 429)}
 
 
 def _headers(headers: Mapping[str, str]) -> Iterator[tuple[str, str]]:

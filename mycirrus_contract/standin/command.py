@@ -6,7 +6,7 @@ import threading
 from .adapters import Standin, demo_world, serve
 from .arguments import parser
 from .faults import parse_script
-from .rules import DEMO_KEY, KEY_WITHOUT_SCOPE
+from .rules import BASE_PATH, DEMO_KEY, KEY_WITHOUT_SCOPE, ROUTES, without_route
 from .switches import Switches
 
 
@@ -47,6 +47,10 @@ def _introduce(standin: Standin, base_url: str) -> None:
     print(f"instruments        {' '.join(serials)}")
     print(f"key                {DEMO_KEY}")
     print(f"key without scope  {KEY_WITHOUT_SCOPE}")
+    for path, route in ROUTES.items():
+        print(f"route              {BASE_PATH}{path}, scope {route.scope}")
+    for operation in without_route():
+        print(f"no route           {operation}: in the contract, but answered with 501 here")
     print("\nFor the SDK:")
     print(
         f"  export MYCIRRUS_BASE_URL={base_url} MYCIRRUS_API_KEY={DEMO_KEY} "

@@ -4,11 +4,13 @@ The vendor's page decides where it says something. Where it is silent, a field o
 does, and its default is what ``openapi/questions.yaml`` assumes.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from mycirrus_contract.messages import Reply, Request, json_reply
-from mycirrus_contract.model import PATH, RangeRule, tolerant
+from mycirrus_contract.model import PATH, UnknownOperationError, tolerant
+from mycirrus_contract.operations import Operation, RangeRule
 from mycirrus_contract.times import TIME, instant, moment_of
 
 from .fleet import Entry
@@ -42,27 +44,37 @@ class Refusal(Exception):  # noqa: N818 - no error: it is an answer
 
 
 def documented(status: int) -> Reply:
-    """The reply that the vendor's page shows for an error status."""
-    return json_reply(status, tolerant().example(status))
+    """The reply that the vendor's page shows for an error status of the log."""
+    return json_reply(status, tolerant().operation(PATH).example(status))
 
 
 def answer(request: Request, world: World) -> Reply:
     """Answer a request as the API would, as far as that is known."""
-    if request.path != LOG_PATH:
-        return _refused(Refusal(404, "NotFound", "There is nothing at this address."))
-    if request.method != "GET":
-        wrong = Refusal(405, "MethodNotAllowed", "Only GET is possible here.")
-        return _refused(wrong).with_headers(allow="GET")
-    key = request.headers.get(API_KEY_HEADER)
-    if key in world.keys_without_scope:
-        return documented(403)
-    if key not in world.keys:
-        return documented(401)
     try:
-        items = _items(request.parameters, world)
+        operation = tolerant().operation_at(request.path, request.method)
+    except UnknownOperationError as error:
+        return _unknown(error.allowed)
+    if operation.path not in ROUTES:
+        text = f"The contract has {operation}, but the stand-in has no route for it."
+        return _refused(Refusal(501, "NotImplemented", text))
+    route = ROUTES[operation.path]
+    key = request.headers.get(API_KEY_HEADER)
+    if key not in world.keys:
+        status = 403 if key in world.keys_without_scope else 401
+        return json_reply(status, operation.example(status))
+    try:
+        body = route.body(request.parameters, world)
     except Refusal as refusal:
         return documented(403) if refusal.status == 403 else _refused(refusal)
-    return json_reply(200, items)
+    return json_reply(200, body)
+
+
+def _unknown(allowed: tuple[str, ...]) -> Reply:
+    if not allowed:
+        return _refused(Refusal(404, "NotFound", "There is nothing at this address."))
+    methods = ", ".join(allowed)
+    wrong = Refusal(405, "MethodNotAllowed", f"Only {methods} is possible here.")
+    return _refused(wrong).with_headers(allow=methods)
 
 
 def _refused(refusal: Refusal) -> Reply:
@@ -70,7 +82,7 @@ def _refused(refusal: Refusal) -> Reply:
 
 
 def _items(parameters: dict[str, list[str]], world: World) -> list[dict[str, Any]]:
-    switches, rule = world.switches, tolerant().range_rule
+    switches, rule = world.switches, tolerant().operation(PATH).known_range_rule()
     wanted = _instruments(parameters, world)
     start, end = (_time(parameters, name, switches) for name in (rule.start, rule.end))
     _check_range(start, end, rule, switches)
@@ -86,7 +98,7 @@ def _instruments(parameters: dict[str, list[str]], world: World) -> set[str]:
     serials = parameters.get("instruments", [])
     if world.switches.comma_arrays:
         serials = [serial for joined in serials for serial in joined.split(",")]
-    if not any(serials):
+    if not serials or not all(serials):
         raise _missing("instruments", world.switches)
     unknown = set(serials) - {entry.instrument for entry in world.entries}
     if unknown and world.switches.unknown_instrument == "403":
@@ -166,3 +178,24 @@ def _rewritten(time: str, digits: int | None) -> str:
         return time
     fraction = (match["fraction"] or "").ljust(digits, "0")[:digits]
     return f"{match['whole']}.{fraction}Z" if digits else f"{match['whole']}Z"
+
+
+@dataclass(frozen=True)
+class Route:
+    """How the stand-in answers one operation of the contract.
+
+    Attributes:
+        scope: What a key must be allowed to do.
+        body: Makes the body of a 200 from the query and the world, or raises `Refusal`.
+    """
+
+    scope: str
+    body: Callable[[dict[str, list[str]], World], Any]
+
+
+ROUTES = {PATH: Route("data.system:read", _items)}
+
+
+def without_route() -> list[Operation]:
+    """The operations of the contract that the stand-in does not play."""
+    return [one for one in tolerant().operations if one.path not in ROUTES]

@@ -18,11 +18,11 @@ from hypothesis import strategies as st
 
 from cirrus_ext import HistoryWindow, InvalidRequestError, plan_history
 from cirrus_ext.ranges import LONGEST_WINDOW, as_utc, ceil_ms, check_range, floor_ms, wire_time
-from mycirrus_contract.model import tolerant
+from mycirrus_contract.model import PATH, tolerant
 from tests.support.clients import use
 
 NEW_YEAR = "2023-01-01T00:00:00Z"
-RULE = tolerant().range_rule
+RULE = tolerant().operation(PATH).known_range_rule()
 
 
 def refuse_to_send(request: httpx.Request) -> httpx.Response:
