@@ -51,6 +51,8 @@ class Secret:
             return f"must be a str: {type(value).__name__}"
         if not value:
             return f"is missing: pass api_key, or set {API_KEY_VARIABLE}"
+        if value[0] in "\"'" and value[0] == value[-1]:
+            return "must not be in quotes: remove them, or the server gets them as well"
         if not value.isascii() or not value.isprintable() or " " in value:
             return "must be printable ASCII without blanks; look for a line end or a quote too many"
         return None

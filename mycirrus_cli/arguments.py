@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Mapping
 from typing import NoReturn
 
-from .exits import BAD_USAGE, CommandError, exit_codes
+from .exits import CommandError, exit_codes
 
 # Those of `formats.FORMATS`, and the table; --help need not wait for that module.
 FORMATS = ("table", "csv", "json", "ndjson", "parquet")
@@ -81,8 +81,8 @@ class Parser(argparse.ArgumentParser):
         )
 
     def error(self, message: str) -> NoReturn:
-        """Leave with the exit code of bad usage."""
-        self.exit(BAD_USAGE, f"mycirrus: {message}; see {self.prog} --help\n")
+        """Raise an error, which is shown like any other."""
+        raise CommandError(f"{message}; see {self.prog} --help")
 
 
 def parser() -> Parser:
@@ -108,8 +108,8 @@ def parse(words: list[str]) -> argparse.Namespace:
     """Read the command line.
 
     Raises:
-        CommandError: It has an option that there is not.
-        SystemExit: It is wrong in another way, or asks for help.
+        CommandError: It is wrong.
+        SystemExit: It asks for help or for the version.
     """
     if any(word.partition("=")[0].lower() in _KEY_OPTIONS for word in words):
         raise CommandError(

@@ -8,14 +8,17 @@ from rich.console import Console
 
 class _Console(Console):
     def on_broken_pipe(self) -> None:
-        """Leave it to the command, which ends in silence; rich would end with exit code 1."""
+        """Let the command end without a message; rich would end with exit code 1."""
         raise BrokenPipeError
 
 
 def console(**options: Any) -> Console:
-    """A console that keeps to NO_COLOR; rich itself would still write bold and dim.
+    """Return a console without any style if NO_COLOR is set or CLICOLOR is 0.
+
+    rich itself would still write bold and dim.
 
     Args:
         options: As rich takes them.
     """
-    return _Console(color_system=None if os.environ.get("NO_COLOR") else "auto", **options)
+    is_plain = os.environ.get("NO_COLOR") or os.environ.get("CLICOLOR") == "0"
+    return _Console(color_system=None if is_plain else "auto", **options)

@@ -27,7 +27,7 @@ from .exits import DONE, FAILED
 from .keys import find_key
 from .query import utc_now
 from .sdk_errors import KEYS_PAGE, exit_code
-from .words import counted
+from .text import quantity
 
 # Two requests at most: the second only if the first one did not come through.
 POLICY = RetryPolicy(max_attempts=2, total_timeout=60.0, max_retry_after=10.0)
@@ -189,7 +189,7 @@ def _scope(found: Examination) -> Finding:
     if found.error is None and not found.named:
         return Finding("scope", "ok", "the key may read the log; no serial number was named")
     if found.error is None:
-        entries = counted(found.entries, "entry")
+        entries = quantity(found.entries, "entry")
         return Finding(
             "scope",
             "ok",

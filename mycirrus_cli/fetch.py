@@ -12,11 +12,11 @@ from cirrus_ext.ranges import HistoryWindow, plan_history
 from cirrus_ext.retry import RetryEvent
 from cirrus_ext.settings import DEFAULT_MAX_CONCURRENCY, Secret, find_base_url
 
+from .echo import echo
 from .keys import find_key
 from .progress import Progress, shown
 from .query import Query
-from .speech import say
-from .words import counted, shortened
+from .text import first_few, quantity
 
 if TYPE_CHECKING:
     from cirrus_ext.calibration_log import CalibrationRecord
@@ -99,16 +99,16 @@ class Fetch:
     def say_end(self, output: Path | None) -> None:
         """Say what was asked, what came, and where it is, unless nobody wants to know."""
         if not self.quiet:
-            say(self._in_words() + ("" if output is None else f"; {output} is written"))
+            echo(self._in_words() + ("" if output is None else f"; {output} is written"))
 
     def _in_words(self) -> str:
         parts = [
-            counted(self.requests, "request"),
-            counted(len(self.query.instruments), "instrument"),
-            counted(self.entries.total(), "entry"),
+            quantity(self.requests, "request"),
+            quantity(len(self.query.instruments), "instrument"),
+            quantity(self.entries.total(), "entry"),
         ]
         if missing := self.without_entry:
-            parts.append(f"none of {shortened(missing)}")
+            parts.append(f"none of {first_few(missing)}")
         return ", ".join(parts)
 
 

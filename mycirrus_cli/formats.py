@@ -148,7 +148,7 @@ def _object(record: "CalibrationRecord") -> bytes:
     """A JSON object on one line, whatever a reader takes for the end of one."""
     text = ENCODER.encode(dict(zip(COLUMNS, _cells(record), strict=True)))
     text = LINE_ENDS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
-    return text.encode(errors="backslashreplace")  # of half a character: as JSON escapes it
+    return _whole_characters(text).encode()  # strict readers refuse half a character, escaped too
 
 
 class NDJSONWriter:
@@ -385,12 +385,13 @@ def format_of(path: str | os.PathLike[str]) -> str | None:
     return next((name for name, one in FORMATS.items() if suffix in one.suffixes), None)
 
 
-def table_writer(stream: TextIO, instruments: Sequence[str]) -> Writer:
-    """The writer of the table that people read.
+def table_writer(stream: TextIO, instruments: Sequence[str], *, is_file: bool = False) -> Writer:
+    """Return the writer of the table.
 
     Args:
-        stream: Where to.
-        instruments: The serial numbers that were asked for.
+        stream: Where to write.
+        instruments: The requested serial numbers.
+        is_file: Whether the stream is a file and no terminal.
 
     Raises:
         MissingExtraError: rich is not installed.
@@ -401,7 +402,7 @@ def table_writer(stream: TextIO, instruments: Sequence[str]) -> Writer:
         otherwise = "; --format csv needs nothing"
         missing = MissingExtraError("the table", package="rich", extra="cli", otherwise=otherwise)
         raise _missing(error, missing) from None
-    return TableWriter(stream, instruments)
+    return TableWriter(stream, instruments, is_file=is_file)
 
 
 def _missing(error: ModuleNotFoundError, missing: MissingExtraError) -> Exception:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from cirrus_ext.settings import API_KEY_VARIABLE, Secret
 
+from .echo import echo
 from .exits import CommandError
-from .speech import say
+from .text import decoded
 
 # Under these names `keyring set mycirrus api-key` keeps it.
 KEYRING_SERVICE, KEYRING_USER = "mycirrus", "api-key"
@@ -59,8 +60,11 @@ def _read(path: Path, *, quiet: bool) -> Secret:
     if len(content) > LONGEST_FILE:
         raise CommandError(f"--api-key-file {path}: holds more than a key")
     if not quiet and stat.S_ISREG(mode) and mode & (stat.S_IRGRP | stat.S_IROTH):
-        say(f"warning: {path} can be read by others; chmod 600 {path}")
-    secret = Secret(content.decode("utf-8-sig", "replace").strip())
+        echo(f"warning: {path} can be read by others; chmod 600 {path}")
+    try:
+        secret = Secret(decoded(content).strip())
+    except ValueError:
+        raise CommandError(f"--api-key-file {path}: must be text in UTF-8") from None
     if not secret.reveal():
         raise CommandError(f"--api-key-file {path}: is empty")
     return secret

@@ -19,7 +19,7 @@ from .formats import FORMATS, Writer, format_of, table_writer
 from .output import checked, opened, path_of, replaced
 from .query import Query, query, utc_now
 from .resume import Unfinished
-from .words import counted
+from .text import quantity
 
 if TYPE_CHECKING:
     from cirrus_ext.calibration_log import CalibrationRecord
@@ -87,7 +87,7 @@ def _unfinished(options: Namespace, asked: Query, output: Path | None) -> Unfini
 def _write(fetch: Fetch, form: str, output: Path | None) -> None:
     """Write as it comes."""
     fetch.streaming = output is None and form != TABLE
-    with opened(output) as stream:
+    with opened(output, quiet=fetch.quiet) as stream:
         sink = _writer(form, stream, fetch.query.instruments)
         with fetch.windows() as answers:
             for _, records in answers:
@@ -102,7 +102,7 @@ def _write_resumed(fetch: Fetch, form: str, output: Path, unfinished: Unfinished
             for _, records in answers:
                 spool.add(records)
         fetch.entries = Counter()
-        with replaced(output) as stream:
+        with replaced(output, quiet=fetch.quiet) as stream:
             sink = _writer(form, stream, fetch.query.instruments)
             sink.write(_counted(spool.records(), fetch.entries))
             sink.finish()
@@ -132,8 +132,8 @@ def _show_plan(asked: Query, unfinished: Unfinished | None) -> None:
     done = 0 if unfinished is None else unfinished.done
     windows = plan_of(asked)[done:]
     before = f" ({done:,} more are done)" if done else ""
-    instruments = counted(len(asked.instruments), "instrument")
-    print(f"{counted(len(windows), 'request')}{before} for {instruments}, {asked.in_words}")
+    instruments = quantity(len(asked.instruments), "instrument")
+    print(f"{quantity(len(windows), 'request')}{before} for {instruments}, {asked.in_words}")
     for window in windows:
         print(f"{window.instrument}  {wire_time(window.start)}  {wire_time(window.end)}")
 
@@ -154,4 +154,5 @@ def _writer(form: str, stream: BinaryIO, instruments: Sequence[str]) -> Writer:
         return FORMATS[form].writer(stream)
     if sys.stdout is not None and stream is sys.stdout.buffer:
         return table_writer(sys.stdout, instruments)
-    return table_writer(io.TextIOWrapper(stream, "utf-8", write_through=True), instruments)
+    text = io.TextIOWrapper(stream, "utf-8", write_through=True)
+    return table_writer(text, instruments, is_file=True)

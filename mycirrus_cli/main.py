@@ -1,6 +1,7 @@
 """``mycirrus``: run a command, say in one line what goes wrong, and end with an exit code."""
 
 import os
+import re
 import signal
 import sys
 import threading
@@ -12,8 +13,8 @@ from types import FrameType
 from typing import Any
 
 from .arguments import parse
+from .echo import discard, echo
 from .exits import DONE, FAILED, INTERRUPTED, TERMINATED, CommandError
-from .speech import say
 
 # Seconds in which a second Ctrl-C is the same one.
 PATIENCE = 1.0
@@ -23,53 +24,51 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command.
 
     Args:
-        arguments: The words after ``mycirrus``; those of the process, if not given.
+        arguments: The words after ``mycirrus``; by default those of the process.
 
     Returns:
         The exit code, see `exits.EXIT_CODES`.
-
-    Raises:
-        SystemExit: ``--help`` or ``--version`` was asked for, or the words cannot be understood.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
-    _be_plain()
+    _tolerate_environment()
     try:
         with _signals():
             return _run(words)
-    except BrokenPipeError:  # `| head` has what it wanted
-        _forget_output()
+    except BrokenPipeError:  # `| head` has read enough
+        discard("stdout")
         return DONE
     except KeyboardInterrupt as error:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Python's own end would die of another one
-        say("; ".join(["stopped", *_notes(error)]))
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the interpreter's end is not interrupted
+        echo("; ".join(["stopped", *_notes(error)]))
         return TERMINATED if isinstance(error, _Terminated) else INTERRUPTED
 
 
 def _run(words: list[str]) -> int:
-    """Run, and say in one line what goes wrong."""
+    """Run the command, and report an error in one line."""
     options = None
     try:
-        options = parse(words)
-        _be_verbose(options)
-        code = int(import_module(f"mycirrus_cli.{options.command}").run(options))
-        _flush()
-        return code  # noqa: TRY300 - what follows is for what went wrong
-    except SystemExit:  # --help
-        _flush()
-        raise
+        try:
+            options = parse(words)
+            _be_verbose(options)
+            code = int(import_module(f"mycirrus_cli.{options.command}").run(options))
+        except SystemExit as end:  # of --help and --version
+            code = end.code if isinstance(end.code, int) else DONE
+        if sys.stdout is not None:
+            sys.stdout.flush()
+        return code  # noqa: TRY300 - the flush is a part of the run
     except BrokenPipeError:
         raise
     except CommandError as error:
         line, code = str(error), error.code
     except Exception as error:  # noqa: BLE001 - no traceback, whatever happens
-        line, code = _line_and_code(error)
+        line, code = _line_and_code(error, getattr(options, "output", None))
         _explain(options)
-    say(line)
+    echo(line)
     return code
 
 
-def _line_and_code(error: Exception) -> tuple[str, int]:
-    """One line about an error, and the exit code for it."""
+def _line_and_code(error: Exception, output: str | None) -> tuple[str, int]:
+    """Return one line about an error, and its exit code."""
     from cirrus_ext.errors import CirrusError  # noqa: PLC0415 - --help does not wait for the SDK
 
     from .sdk_errors import exit_code, in_one_line  # noqa: PLC0415 - as above
@@ -77,8 +76,9 @@ def _line_and_code(error: Exception) -> tuple[str, int]:
     if isinstance(error, CirrusError):
         return "; ".join([in_one_line(error), *_notes(error)]), exit_code(error)
     if isinstance(error, OSError):
-        _forget_output()
-        return _of_the_system(error), FAILED
+        discard("stdout")
+        name = error.filename or output
+        return f"{name}: " * bool(name) + (error.strerror or str(error)), FAILED
     return f"a fault of this program, {type(error).__name__}: {error}; -v shows where", FAILED
 
 
@@ -86,24 +86,17 @@ class _Terminated(KeyboardInterrupt):
     """The system has told this process to stop."""
 
 
-def _be_plain() -> None:
-    """Have no text stop the command that the terminal cannot show."""
+def _tolerate_environment() -> None:
+    """Correct what would lose output: a terminal's encoding, and a width that is no width."""
     with suppress(AttributeError):
-        sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]  # it is a TextIOWrapper, if it is one
-
-
-def _flush() -> None:
-    if sys.stdout is not None:
-        sys.stdout.flush()
+        sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]  # a TextIOWrapper has it
+    for name in ("COLUMNS", "LINES"):
+        if not re.fullmatch("[1-9][0-9]{0,4}", os.environ.get(name, "")):
+            os.environ.pop(name, None)
 
 
 def _notes(error: BaseException) -> list[str]:
     return list(getattr(error, "__notes__", []))
-
-
-def _of_the_system(error: OSError) -> str:
-    name = f"{error.filename}: " if error.filename else ""
-    return f"{name}{error.strerror or error}"
 
 
 def _be_verbose(options: Any) -> None:
@@ -124,12 +117,6 @@ def _explain(options: Any) -> None:
 
         with suppress(OSError):
             traceback.print_exc()
-
-
-def _forget_output() -> None:
-    """Have Python not try again, at its end, to write what cannot be written."""
-    with suppress(OSError, ValueError, AttributeError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @contextmanager

@@ -1,6 +1,10 @@
-"""Where the output goes: to standard output, or to a file that is whole or not there at all."""
+"""Where the output goes: to a stream, or to a file that is complete or stays as it was."""
 
+import errno
 import os
+import re
+import shutil
+import stat
 import sys
 import tempfile
 from collections.abc import Generator
@@ -8,86 +12,201 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from .exits import CommandError
+from .echo import echo
+from .exits import FAILED, CommandError
 
-STANDARD_OUTPUT = "-"
+STANDARD_OUTPUT = {"-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"}
+# Their targets may be regular files, which are to be continued and not replaced.
+DESCRIPTOR = re.compile(r"/(?:dev|proc/self)/fd/(\d+)|/dev/std(err)")
+# What fsync answers where a file system does not have it.
+NO_FSYNC = {errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EROFS}
 
 
 def path_of(output: str | None) -> Path | None:
-    """The file that ``--output`` names; None for standard output."""
-    return None if output is None or output == STANDARD_OUTPUT else Path(output)
-
-
-@contextmanager
-def opened(path: Path | None) -> Generator[BinaryIO]:
-    """Give a stream to write to.
-
-    Args:
-        path: A file to replace; None for standard output.
+    """Return the path that ``--output`` names; None for standard output.
 
     Raises:
-        CommandError: There is nowhere to write.
+        CommandError: It ends in a slash.
     """
-    if path is not None:
-        with replaced(path) as file:
-            yield file
-    elif sys.stdout is None:
-        raise CommandError("standard output is closed: give --output FILE")
-    else:
-        yield sys.stdout.buffer
-        sys.stdout.buffer.flush()
+    if output is None or output in STANDARD_OUTPUT:
+        return None
+    if not output or output.endswith(("/", os.sep)):
+        raise CommandError(f"--output {output!r}: give the name of a file")
+    return Path(output)
 
 
 @contextmanager
-def replaced(path: Path) -> Generator[BinaryIO]:
-    """Write a file beside another, which takes the other's place if the block ends well.
+def opened(path: Path | None, *, quiet: bool = False) -> Generator[BinaryIO]:
+    """Open the output for writing.
+
+    Args:
+        path: A file to replace, a named pipe or a device; None for standard output.
+        quiet: Whether to leave out warnings.
+
+    Raises:
+        CommandError: It cannot be written.
+    """
+    if path is None:
+        if sys.stdout is None:
+            raise CommandError("standard output is closed: give --output FILE")
+        yield sys.stdout.buffer
+        sys.stdout.flush()
+    elif (stream := _stream(path)) is not None:
+        with stream:
+            yield stream
+    else:
+        with replaced(path, quiet=quiet) as file:
+            yield file
+
+
+def _stream(path: Path) -> BinaryIO | None:
+    """Open a path that names an open file, a named pipe or a device; None for any other.
+
+    Raises:
+        CommandError: It cannot be opened.
+    """
+    with _one_line(path):
+        if descriptor := DESCRIPTOR.fullmatch(str(path)):
+            return os.fdopen(os.dup(int(descriptor[1] or 2)), "wb")
+        mode = path.stat().st_mode if path.exists() else stat.S_IFREG
+        if stat.S_ISFIFO(mode) or stat.S_ISCHR(mode):
+            return path.open("wb")
+    return None
+
+
+@contextmanager
+def _one_line(path: Path) -> Generator[None]:
+    """Name the option in an error of the operating system, which becomes bad usage."""
+    try:
+        yield
+    except OSError as error:
+        raise CommandError(f"--output {path}: {error.strerror}") from None
+    except RuntimeError:  # of Python 3.11 and 3.12, for a link to itself
+        raise CommandError(f"--output {path}: is a link that leads nowhere") from None
+
+
+@contextmanager
+def replaced(path: Path, *, quiet: bool = False) -> Generator[BinaryIO]:
+    """Write a temporary file, which replaces another one if the block ends without an error.
 
     Raises:
         CommandError: It cannot be written.
     """
     target = checked(path)
-    try:
-        number, name = tempfile.mkstemp(".tmp", f".{target.name}.", target.parent)
-    except OSError as error:
-        raise CommandError(f"--output {path}: {error.strerror}") from None
-    beside = Path(name)
+    with _one_line(path):
+        # Its length does not depend on the target's name, which may be as long as a name can be.
+        number, name = tempfile.mkstemp(".tmp", ".mycirrus.", target.parent)
+    temporary = Path(name)
     try:
         with os.fdopen(number, "wb") as file:
             yield file
             file.flush()
-            os.fsync(number)
-        _take_mode(beside, target)
-        beside.replace(target)
+            _fsync(number)
+        warnings = _keep_attributes(temporary, target)
     except BaseException:
         with suppress(OSError):
-            beside.unlink()
+            temporary.unlink()
         raise
+    warnings += _move(temporary, target)
+    if warnings and not quiet:
+        echo(f"warning: {path}: {', '.join(warnings)}")
 
 
 def checked(path: Path) -> Path:
-    """The file behind a path, if one can be written there.
+    """Return the file that a path leads to, if it can be written.
 
     Raises:
-        CommandError: It is something else than a file, or its folder is not there.
+        CommandError: It cannot, as far as can be known before.
     """
-    try:
+    with _one_line(path):
         target = path.resolve()
-    except (OSError, RuntimeError):  # Python 3.11 and 3.12 call a link to itself a RuntimeError
-        raise CommandError(f"--output {path}: is a link that leads nowhere") from None
-    if target.is_dir():
-        raise CommandError(f"--output {path}: is a folder; give the name of a file")
-    if target.exists() and not target.is_file():
-        raise CommandError(f"--output {path}: is not a file; leave --output out for a pipe")
-    if not target.parent.is_dir():
-        raise CommandError(f"--output {path}: there is no folder {target.parent}")
+        exists = target.exists()
+        if target.is_dir():
+            raise CommandError(f"--output {path}: is a folder; give the name of a file")
+        if exists and not target.is_file():
+            raise CommandError(f"--output {path}: is not a file; give --output - for a pipe")
+        if not target.parent.is_dir():
+            raise CommandError(f"--output {path}: there is no folder {target.parent}")
+        if exists:
+            try:
+                os.close(os.open(target, os.O_WRONLY))  # refused if read-only mount or immutable
+            except PermissionError as error:
+                # A file without write permission can be replaced, but not in another's /tmp.
+                if error.errno != errno.EACCES or _is_protected(target):
+                    raise
     return target
 
 
-def _take_mode(beside: Path, target: Path) -> None:
-    """Who may read the file: as before, or as for any new one."""
-    if target.exists():
-        beside.chmod(target.stat().st_mode & 0o777)
-        return
-    umask = os.umask(0)
-    os.umask(umask)
-    beside.chmod(0o666 & ~umask)
+def _is_protected(target: Path) -> bool:
+    """Return whether the sticky bit of its folder keeps this user from replacing a file."""
+    folder = target.parent.stat()
+    owners = {0, folder.st_uid, target.stat().st_uid}
+    return bool(folder.st_mode & stat.S_ISVTX) and os.geteuid() not in owners
+
+
+def _fsync(number: int) -> None:
+    try:
+        os.fsync(number)
+    except OSError as error:
+        if error.errno not in NO_FSYNC:
+            raise
+
+
+def _keep_attributes(temporary: Path, target: Path) -> list[str]:
+    """Give the new file the owner, mode and access list of the old one, as far as possible.
+
+    Returns:
+        Warnings, for what is not possible.
+    """
+    try:
+        if not target.exists():
+            umask = os.umask(0)
+            os.umask(umask)
+            temporary.chmod(0o666 & ~umask)
+            return []
+        shutil.copystat(target, temporary)
+        os.utime(temporary)
+    except OSError as error:
+        return [f"its mode could not be set ({error.strerror})"]
+    return _keep_owner(temporary, target)
+
+
+def _keep_owner(temporary: Path, target: Path) -> list[str]:
+    old, new = target.stat(), temporary.stat()
+    if (old.st_uid, old.st_gid) == (new.st_uid, new.st_gid):
+        return []
+    try:
+        os.chown(temporary, old.st_uid, old.st_gid)
+        temporary.chmod(stat.S_IMODE(old.st_mode))  # chown clears some bits
+    except OSError as error:
+        with suppress(OSError):  # what the old group might do, the new one may not
+            temporary.chmod(stat.S_IMODE(old.st_mode) & ~0o070)
+        return [f"its owner and group could not be kept ({error.strerror})"]
+    return []
+
+
+def _move(temporary: Path, target: Path) -> list[str]:
+    """Put the temporary file in the target's place, or its content if that is not possible.
+
+    Returns:
+        Warnings.
+
+    Raises:
+        CommandError: Neither is possible; the temporary file stays.
+    """
+    try:
+        temporary.replace(target)
+    except OSError as error:
+        try:
+            with temporary.open("rb") as source, target.open("r+b") as file:
+                shutil.copyfileobj(source, file)
+                file.truncate()
+        except OSError:
+            raise CommandError(
+                f"{target} could not be replaced ({error.strerror}): its new content is in "
+                f"{temporary}",
+                FAILED,
+            ) from None
+        temporary.unlink()
+        return [f"was not replaced but overwritten ({error.strerror})"]  # it is a mount point
+    return []

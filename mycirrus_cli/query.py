@@ -12,8 +12,9 @@ from pathlib import Path
 from cirrus_ext.errors import InvalidRequestError
 from cirrus_ext.ranges import EARLIEST, as_utc, check_instruments, wire_time
 
+from .echo import echo
 from .exits import CommandError
-from .speech import say
+from .text import decoded
 
 _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _SPAN = re.compile(r"(?P<count>[1-9]\d{0,5})(?P<unit>[dwmy])", re.ASCII | re.IGNORECASE)
@@ -170,21 +171,25 @@ def _instruments(options: Namespace) -> list[str]:
         raise CommandError(str(error)) from None
     odd = [serial for serial in serials if re.search(r"[,;\s]", serial)]
     if odd and not options.quiet:
-        say(f"warning: {odd[0]!r} is taken for one serial number")
+        echo(f"warning: {odd[0]!r} is taken for one serial number")
     return serials
 
 
 def _lines_of(file: str) -> list[str]:
     try:
-        if file == STANDARD_INPUT and sys.stdin is None:
+        if file != STANDARD_INPUT:
+            content = Path(file).read_bytes()
+        elif sys.stdin is None:
             raise CommandError("standard input is closed: give --instruments-file FILE")
-        if file == STANDARD_INPUT:
-            return sys.stdin.read().removeprefix("\ufeff").splitlines()
-        return Path(file).read_text(encoding="utf-8-sig").splitlines()
+        else:
+            content = sys.stdin.buffer.read()
+        return decoded(content).splitlines()
     except OSError as error:
         raise CommandError(f"--instruments-file {file}: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise CommandError(f"--instruments-file {file}: is not text in UTF-8") from None
+    except ValueError:
+        raise CommandError(
+            f"--instruments-file {file}: must be text in UTF-8, or in UTF-16 with a byte order mark"
+        ) from None
 
 
 def _listed(lines: Iterable[str]) -> list[str]:

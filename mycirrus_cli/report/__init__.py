@@ -4,12 +4,12 @@ from argparse import Namespace
 from typing import TYPE_CHECKING
 
 from cirrus_ext import __version__
+from mycirrus_cli.echo import echo
 from mycirrus_cli.exits import DONE, OVERDUE, CommandError, MissingExtraError
 from mycirrus_cli.fetch import fetch_of
 from mycirrus_cli.output import opened, path_of
 from mycirrus_cli.query import days, query, utc_now
-from mycirrus_cli.speech import say
-from mycirrus_cli.words import shortened
+from mycirrus_cli.text import first_few
 
 from .summary import summarise
 
@@ -42,7 +42,7 @@ def run(options: Namespace) -> int:
     except ImportError:
         raise MissingExtraError("mycirrus report", package="jinja2", extra="report") from None
     fetch = fetch_of(options, wanted)
-    with opened(output) as stream:
+    with opened(output, quiet=fetch.quiet) as stream:
         records: dict[str, list[CalibrationRecord]] = {serial: [] for serial in wanted.instruments}
         with fetch.windows() as answers:
             for window, found in answers:
@@ -63,6 +63,6 @@ def run(options: Namespace) -> int:
         stream.write(render(request, instruments).encode())
     over = [one.instrument for one in instruments if one.is_over(max_gap)]
     if over:
-        say(f"over --max-gap {options.max_gap}: {shortened(over)}")
+        echo(f"over --max-gap {options.max_gap}: {first_few(over)}")
     fetch.say_end(output)
     return OVERDUE if over else DONE

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from mycirrus_cli.text import quantity
 from mycirrus_cli.times import written_time
-from mycirrus_cli.words import counted
 from mycirrus_contract.html import environment
 
 from .summary import InstrumentSummary, in_days
@@ -65,5 +65,5 @@ TEMPLATES.filters |= {
     "minute": minute,
     "instant": written_time,
     "in_days": in_days,
-    "number": counted,
+    "number": quantity,
 }

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from mycirrus_cli.words import counted
+from mycirrus_cli.text import quantity
 
 if TYPE_CHECKING:
     from cirrus_ext.calibration_log import CalibrationRecord
@@ -106,5 +106,5 @@ def in_days(length: timedelta) -> str:
     if length < HOUR:
         return "less than 1 hour"
     if length < SHORTEST_IN_DAYS:
-        return counted(length // HOUR, "hour")
-    return counted(length.days, "day")
+        return quantity(length // HOUR, "hour")
+    return quantity(length.days, "day")

@@ -9,7 +9,7 @@ THOROUGH = 15  # with this budget it asks all that it can ask
 EXIT_CODES = """\
 exit codes:
   0  every promise that was asked about holds
-  1  a promise is broken, or drifts from what we assume, or an acceptance has expired
+  1  a promise is broken, or new drift was found, or an acceptance has expired
   2  bad usage, or the API refused the key in every answer
   3  undecided: unreachable, throttled, or nothing to look at"""
 

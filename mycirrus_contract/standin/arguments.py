@@ -15,8 +15,8 @@ def parser() -> Parser:
     """The command line; each switch is an option."""
     command = Parser(
         "mycirrus standin",
-        "Serve a stand-in for the MyCirrus API on loopback until Ctrl-C: the calibration\n"
-        "log of a small fleet, made up. It prints its address, its key and its instruments.",
+        "Serve a stand-in for the MyCirrus API on loopback until Ctrl-C, with the log of\n"
+        "a made-up fleet. It prints its address, its key and its instruments.",
         "The exit code is 0 after Ctrl-C, and 2 for bad usage.",
     )
     command.add_argument(

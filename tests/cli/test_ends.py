@@ -188,14 +188,6 @@ def test_a_closed_pipe_is_silent(words: tuple[str, ...]) -> None:
     assert (done.returncode, done.stderr, done.stdout.count("\n")) == (0, "", 1)
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
-def test_a_full_disk_is_one_line_and_exit_code_1() -> None:
-    with Path("/dev/full").open("wb") as full:
-        done = mycirrus_process(*LOG, "--dry-run", stdout=full.fileno())
-
-    assert (done.returncode, done.stderr) == (1, "mycirrus: No space left on device\n")
-
-
 @pytest.mark.parametrize(
     ("closed", "words", "code", "line"),
     [

@@ -4,18 +4,20 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from cirrus_ext import __version__
-from mycirrus_cli.arguments import parser
+from mycirrus_cli.arguments import FORMATS, parser
 from mycirrus_cli.exits import EXIT_CODES
 from tests.support.command import FLEET, MYCIRRUS, YEARS, environment, mycirrus
 from tests.support.parsers import PARSERS
 
 # What `main` may load before it knows which command is meant.
 AT_START = {"mycirrus_cli"} | {
-    f"mycirrus_cli.{name}" for name in ("arguments", "exits", "main", "speech")
+    f"mycirrus_cli.{name}" for name in ("arguments", "echo", "exits", "main")
 }
 # Of the standard library, what takes more than a millisecond and --help has no use for.
 SLOW = {"asyncio", "dataclasses", "email", "inspect", "json", "logging", "socket", "ssl"}
@@ -109,13 +111,31 @@ def test_a_terminal_gets_colour_in_the_table_and_in_the_bar() -> None:
     assert COLOUR.search(done.stderr)
 
 
-@pytest.mark.parametrize(("no_color", "term"), [("1", "xterm"), ("", "dumb")])
-def test_a_terminal_that_wants_no_colour_gets_none(no_color: str, term: str) -> None:
-    done = mycirrus(*LOG, tty=True, NO_COLOR=no_color, TERM=term)
+@pytest.mark.parametrize(
+    "variables", [{"NO_COLOR": "1"}, {"CLICOLOR": "0"}, {"TERM": "dumb"}], ids=str
+)
+def test_a_terminal_that_wants_no_colour_gets_none(variables: dict[str, str]) -> None:
+    done = mycirrus(*LOG, tty=True, **dict[str, Any](variables))
 
     assert "No entry: QT000001" in done.stdout
     assert COLOUR.findall(done.stdout + done.stderr) == []
-    assert term == "xterm" or "\x1b" not in done.stdout + done.stderr
+    assert "TERM" not in variables or "\x1b" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("variable", ["FORCE_COLOR", "TTY_COMPATIBLE", "CLICOLOR_FORCE"])
+@pytest.mark.parametrize("form", [*FORMATS, "html"])
+def test_a_file_gets_no_escape_even_if_colours_are_forced(
+    form: str, variable: str, tmp_path: Path
+) -> None:
+    words = ("report", *LOG[1:]) if form == "html" else (*LOG, "--format", form)
+    done = mycirrus(
+        *words, "--output", "file.html", cwd=tmp_path, **dict[str, Any]({variable: "1"})
+    )
+    content = (tmp_path / "file.html").read_bytes()
+
+    assert (done.returncode, len(content) > 500) == (0, True)
+    assert "\x1b" not in done.stderr
+    assert form == "parquet" or b"\x1b" not in content
 
 
 @pytest.mark.parametrize("words", [LOG, ("--help",), ("log", "QT123456")], ids=" ".join)

@@ -33,6 +33,15 @@ def test_the_key_is_taken_from_a_file_before_the_environment(key_file: Path) -> 
     assert {request.headers["x-api-key"] for request in standin.requests} == {DEMO_KEY}
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_file_may_have_a_byte_order_mark_and_blanks_around_the_key(
+    key_file: Path, encoding: str
+) -> None:
+    key_file.write_text(f" {DEMO_KEY}\r\n\r\n", encoding=encoding)
+
+    assert find_key(str(key_file))[0].reveal() == DEMO_KEY
+
+
 @pytest.mark.parametrize("mode", [0o604, 0o640])
 def test_a_file_that_others_can_read_is_warned_about_unless_quiet(
     key_file: Path, mode: int
@@ -53,20 +62,25 @@ def test_a_file_that_others_can_read_is_warned_about_unless_quiet(
         ("", "is empty"),
         ("\n", "is empty"),
         (f"{SECRET}\n{SECRET}\n", "must be printable ASCII without blanks"),
-        (f'"{SECRET} "', "must be printable ASCII without blanks"),
-        (f"{SECRET}\x00", "must be printable ASCII without blanks"),
+        (f'"{SECRET}"', "must not be in quotes: remove them"),
+        (f"'{SECRET}'", "must not be in quotes: remove them"),
+        (f"{SECRET}\x00", "must be text in UTF-8"),
+        (SECRET.encode("utf-16-le"), "must be text in UTF-8"),
         (SECRET * 1000, "holds more than a key"),
         (None, "No such file"),
         ("\ufeff", "is empty"),
     ],
-    ids=["nothing", "a line", "two", "quotes", "nul", "long", "not there", "byte order mark"],
+    ids=[
+        *["nothing", "line", "two", "quotes", "apostrophes"],
+        *["nul", "utf-16 without mark", "long", "not there", "byte order mark"],
+    ],
 )
 def test_a_file_without_a_key_is_refused_and_not_shown(
-    content: str | None, problem: str, tmp_path: Path
+    content: str | bytes | None, problem: str, tmp_path: Path
 ) -> None:
     file = tmp_path / "key"
     if content is not None:
-        file.write_text(content)
+        file.write_bytes(content.encode() if isinstance(content, str) else content)
         file.chmod(0o600)
     done = mycirrus(*LOG, "--api-key-file", str(file))
 

@@ -1,6 +1,8 @@
 """The table shows every text and runs none, and says which instruments have no entry."""
 
+import cProfile
 import io
+import pstats
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta, timezone
@@ -14,6 +16,7 @@ from rich.cells import cell_len
 from cirrus_ext import CalibrationRecord
 from mycirrus_cli.formats import table_writer
 from mycirrus_cli.table import NARROW, NO_PROOF, printable
+from tests.support.command import YEARS, mycirrus
 
 TIME = datetime(2022, 6, 7, 11, 18, 42, 814_000, UTC)
 CERTIFICATE = CalibrationRecord(
@@ -161,6 +164,35 @@ def test_a_line_break_folds_the_message(end: str) -> None:
         "                                            two",
         "",
     ]
+
+
+@pytest.mark.parametrize("columns", ["0", "-1", "\u00b2", "", "wide", "9" * 20, " 80"])
+def test_a_width_that_is_none_is_that_of_an_unknown_terminal(columns: str) -> None:
+    words = ("log", "QT123456", *YEARS)
+    table = mycirrus(*words, COLUMNS="80").stdout
+
+    assert table.count("Calibrated") > 9
+    for tty in (False, True):
+        done = mycirrus(*words, COLUMNS=columns, LINES=columns, tty=tty)
+        assert re.sub(r"\x1b\[[\d;]*m", "", done.stdout) == table
+
+
+def test_a_table_of_20_000_rows_takes_no_time_for_each_that_rich_would_take() -> None:
+    """Counted in calls of functions, which no other load of the machine changes."""
+    records = [
+        CalibrationRecord(f"QT{number % 50}", TIME + timedelta(minutes=number), "U", "M" * 90)
+        for number in range(200)
+    ]
+    profile = cProfile.Profile()
+    profile.runcall(shown, records)
+
+    assert pstats.Stats(profile).total_calls / len(records) < 600  # type: ignore[attr-defined]  # typeshed lacks it
+
+
+def test_scripts_that_need_joiners_are_shown_with_them() -> None:
+    text = "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645 \U0001f469\u200d\U0001f52c"
+
+    assert text in shown([CalibrationRecord("QT1", TIME, None, text)])
 
 
 # --- the summary

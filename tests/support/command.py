@@ -70,7 +70,7 @@ def run_main(
     environ: Mapping[str, str],
     *,
     cwd: Path | None = None,
-    typed: str = "",
+    typed: str | bytes = "",
     tty: bool = False,
     encoding: str = "utf-8",
 ) -> subprocess.CompletedProcess[str]:
@@ -88,7 +88,9 @@ def run_main(
     """
     stdout = _Stream(encoding, tty=tty, errors="strict", line_buffering=tty)
     stderr = _Stream(encoding, tty=tty, errors="backslashreplace", line_buffering=True)
-    stdin = io.TextIOWrapper(io.BytesIO(typed.encode(encoding)), encoding)
+    stdin = io.TextIOWrapper(
+        io.BytesIO(typed.encode(encoding) if isinstance(typed, str) else typed), encoding
+    )
     code: object
     with ExitStack() as stack:
         stack.enter_context(_global_state_restored())
@@ -133,7 +135,7 @@ def mycirrus(
     standin: Standin | None = None,
     base_url: str | None = None,
     cwd: Path | None = None,
-    typed: str = "",
+    typed: str | bytes = "",
     tty: bool = False,
     encoding: str = "utf-8",
     **variables: str,

@@ -1,0 +1,342 @@
+"""``--output`` is a complete file or the old one, on any file system, or a stream."""
+
+import errno
+import os
+import socket
+import stat
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mycirrus_cli.main import main
+from mycirrus_contract.standin.adapters import Standin, serve
+from tests.support.command import (
+    FLEET,
+    TIMEOUT,
+    YEARS,
+    environment,
+    mycirrus,
+    mycirrus_process,
+    run_main,
+)
+
+LOG = ("log", "QT123456", *YEARS, "--format", "csv")
+LINES = 42  # of its output
+
+
+def refuse(number: int) -> Callable[..., None]:
+    """A function of the operating system that fails."""
+
+    def refused(*_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    return refused
+
+
+# Files
+
+
+@pytest.mark.parametrize("fault", ["401", "200-truncated"])
+def test_a_run_that_fails_leaves_the_old_file_and_nothing_beside_it(
+    fault: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "log.csv"
+    file.write_bytes(b"old")
+    standin = Standin(script={7: fault})
+    done = mycirrus("log", *FLEET, *YEARS, "--output", str(file), standin=standin)
+
+    assert done.returncode == 1
+    assert file.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_file_keeps_its_mode_and_a_link_stays_a_link(tmp_path: Path) -> None:
+    """Although another file takes its place; a new file gets the mode of any new file."""
+    old, new, link = tmp_path / "old.csv", tmp_path / "new.csv", tmp_path / "link.csv"
+    old.touch()
+    old.chmod(0o640)
+    link.symlink_to(old)
+    plain = tmp_path / "plain"
+    mask = os.umask(0o027)
+    try:
+        plain.touch()
+        for name in (link, new):
+            mycirrus(*LOG, "--output", str(name))
+    finally:
+        os.umask(mask)
+
+    assert link.is_symlink()
+    assert old.read_bytes() == new.read_bytes() != b""
+    assert stat.S_IMODE(old.stat().st_mode) == 0o640
+    assert new.stat().st_mode == plain.stat().st_mode
+
+
+@pytest.fixture
+def another_owner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A file of user 1234 and group 2345, as far as ``stat`` tells."""
+    file = tmp_path / "log.csv"
+    file.touch()
+    file.chmod(0o640)
+    real = Path.stat
+
+    def of_another(self: Path, **options: bool) -> os.stat_result:
+        found = real(self, **options)
+        if self.name != file.name:
+            return found
+        return os.stat_result((*found[:4], 1234, 2345, *found[6:10]))
+
+    monkeypatch.setattr(Path, "stat", of_another)
+    return file
+
+
+def test_a_file_keeps_its_owner_and_group(
+    another_owner: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changes = list[tuple[int, int]]()
+    monkeypatch.setattr(os, "chown", lambda _, user, group: changes.append((user, group)))
+    done = mycirrus(*LOG, "--quiet", "--output", str(another_owner))
+
+    assert (done.returncode, done.stderr, changes) == (0, "", [(1234, 2345)])
+
+
+def test_a_group_that_cannot_be_kept_gives_its_rights_to_no_other_group(
+    another_owner: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "chown", refuse(errno.EPERM))
+    done = mycirrus(*LOG, "--output", str(another_owner))
+
+    assert done.returncode == 0
+    assert "its owner and group could not be kept" in done.stderr
+    assert stat.S_IMODE(another_owner.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("exists", [True, False])
+def test_a_file_system_without_modes_and_fsync_gets_the_file_and_a_warning_unless_quiet(
+    *, exists: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As CIFS, exFAT and some FUSE mounts are."""
+    file = tmp_path / "log.csv"
+    if exists:
+        file.touch()
+    monkeypatch.setattr(os, "chmod", refuse(errno.EPERM))
+    monkeypatch.setattr(os, "fsync", refuse(errno.EINVAL))
+    done = mycirrus(*LOG, "--output", str(file))
+    quiet = mycirrus(*LOG, "--quiet", "--output", str(file))
+
+    assert (done.returncode, quiet.returncode, quiet.stderr) == (0, 0, "")
+    assert done.stderr.splitlines()[0] == (
+        f"mycirrus: warning: {file}: its mode could not be set (Operation not permitted)"
+    )
+    assert file.read_bytes().count(b"\n") == LINES
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_disk_that_is_full_at_the_end_leaves_the_old_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "log.csv"
+    file.write_bytes(b"old")
+    monkeypatch.setattr(os, "fsync", refuse(errno.ENOSPC))
+    done = mycirrus(*LOG, "--output", str(file))
+
+    assert (done.returncode, done.stderr) == (1, f"mycirrus: {file}: No space left on device\n")
+    assert [one.read_bytes() for one in tmp_path.iterdir()] == [b"old"]
+
+
+def test_a_mount_point_that_cannot_be_replaced_is_overwritten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As ``docker -v FILE:FILE`` makes one; what was there may be longer."""
+    file, expected = tmp_path / "log.csv", mycirrus(*LOG).stdout.encode()
+    file.write_bytes(b"x" * 2 * len(expected))
+    monkeypatch.setattr(Path, "replace", refuse(errno.EBUSY))
+    done = mycirrus(*LOG, "--output", str(file))
+
+    assert done.returncode == 0
+    assert "was not replaced but overwritten (Device or resource busy)" in done.stderr
+    assert [one.read_bytes() for one in tmp_path.iterdir()] == [expected]
+
+
+def test_what_was_fetched_stays_if_the_file_can_be_neither_replaced_nor_overwritten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Path, "replace", refuse(errno.EACCES))
+    done = mycirrus(*LOG, "--output", str(tmp_path / "log.csv"))
+    (kept,) = tmp_path.iterdir()
+
+    assert done.returncode == 1
+    assert done.stderr.endswith(f"(Permission denied): its new content is in {kept}\n")
+    assert kept.read_bytes().count(b"\n") == LINES
+
+
+def test_a_name_may_be_as_long_as_the_file_system_allows(tmp_path: Path) -> None:
+    file = tmp_path / ("n" * 251 + ".csv")
+
+    assert mycirrus(*LOG, "--output", str(file)).returncode == 0
+    assert list(tmp_path.iterdir()) == [file]
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("n" * 252 + ".csv", "File name too long"),
+        ("new/", "--output 'new/': give the name of a file"),
+        ("", "--output '': give the name of a file"),
+        (".", "is a folder"),
+        ("no/where.csv", "there is no folder"),
+        ("file/log.csv", "there is no folder"),
+        ("link", "is a link that leads nowhere"),
+        ("socket", "is not a file; give --output - for a pipe"),
+        ("/dev/fd/987", "Bad file descriptor"),
+    ],
+)
+def test_an_output_that_cannot_be_written_is_refused_before_a_request(
+    name: str, line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("file").touch()
+    Path("link").symlink_to("link")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind("socket")
+    before = sorted(tmp_path.iterdir())
+    done = mycirrus(*LOG, "--output", name, standin=(standin := Standin()))
+
+    assert (done.returncode, standin.requests, sorted(tmp_path.iterdir())) == (2, [], before)
+    assert line in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("problem", "code"), [(errno.EROFS, 2), (errno.EPERM, 2), (errno.EACCES, 0)]
+)
+def test_a_file_that_cannot_be_replaced_is_refused_before_a_request(
+    problem: int, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a read-only mount, or immutable; one without permission to write can be replaced."""
+    file = tmp_path / "log.csv"
+    file.touch()
+    monkeypatch.setattr(os, "open", opening(file, problem))
+    done = mycirrus(*LOG, "--output", str(file), standin=(standin := Standin()))
+
+    assert (done.returncode, bool(standin.requests)) == (code, code == 0)
+    assert code == 0 or done.stderr == f"mycirrus: --output {file}: {os.strerror(problem)}\n"
+
+
+def opening(file: Path, problem: int) -> Callable[..., int]:
+    """``os.open``, which does not open one of the files."""
+    real = os.open
+
+    def opened(path: Any, *arguments: Any, **options: Any) -> int:
+        if path == file:
+            raise OSError(problem, os.strerror(problem))
+        return real(path, *arguments, **options)
+
+    return opened
+
+
+def test_a_file_of_another_user_in_a_shared_folder_is_refused_before_a_request(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in /tmp: only its owner may replace it."""
+    file = tmp_path / "log.csv"
+    file.touch()
+    tmp_path.chmod(0o1777)
+    monkeypatch.setattr(os, "open", opening(file, errno.EACCES))
+    monkeypatch.setattr(os, "geteuid", lambda: file.stat().st_uid + 1)
+    done = mycirrus(*LOG, "--output", str(file), standin=(standin := Standin()))
+
+    assert (done.returncode, standin.requests) == (2, [])
+    assert done.stderr == f"mycirrus: --output {file}: Permission denied\n"
+
+
+# Streams
+
+
+@pytest.mark.parametrize("name", ["-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"])
+def test_standard_output_has_several_names(name: str) -> None:
+    done = mycirrus(*LOG, "--output", name)
+
+    assert (done.returncode, len(done.stdout.splitlines())) == (0, LINES)
+
+
+@pytest.mark.parametrize(
+    "words", [LOG, ("report", "QT123456", *YEARS)], ids=lambda words: str(words[0])
+)
+def test_a_named_pipe_gets_the_output(words: tuple[str, ...], tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe.html"
+    os.mkfifo(pipe)
+    received = list[bytes]()
+    reader = threading.Thread(target=lambda: received.append(pipe.read_bytes()))
+    reader.start()
+    done = mycirrus(*words, "--output", str(pipe))
+    reader.join(TIMEOUT)
+
+    assert done.returncode == 0
+    assert received[0].count(b"\n") >= LINES
+    assert list(tmp_path.iterdir()) == [pipe]
+
+
+def test_an_open_file_is_continued_and_not_replaced(tmp_path: Path) -> None:
+    """As in ``--output /dev/fd/3 3>> FILE``."""
+    file = tmp_path / "log.csv"
+    file.write_bytes(b"old\n")
+    with file.open("ab") as stream:
+        done = mycirrus(*LOG, "--output", f"/dev/fd/{stream.fileno()}")
+
+    assert done.returncode == 0
+    assert file.read_bytes().startswith(b"old\ninstrument,")
+    assert file.read_bytes().count(b"\n") == LINES + 1
+
+
+def test_a_shell_can_append_substitute_and_drop_the_output(tmp_path: Path) -> None:
+    file = tmp_path / "log.csv"
+    script = (
+        f'"$@" /dev/stdout > {file}; "$@" /dev/stdout >> {file}; '
+        f'"$@" >(cat >> {file}); "$@" /dev/null; "$@" /dev/stderr 2>> {file}'
+    )
+    with serve(Standin()) as url:
+        done = mycirrus_process(*LOG, "--quiet", "--output", script=script, base_url=url)
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert file.read_bytes().count(b"instrument,time") == 4
+
+
+FULL = Path("/dev/full")
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="there is no /dev/full here")
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--help",),
+        ("--version",),
+        ("log", "--help"),
+        ("completion", "bash"),
+        ("log", "QT1", "--last", "1y", "--dry-run"),
+        ("log", "QT123456", *YEARS),
+        (*LOG, "--output", str(FULL)),
+        LOG,
+    ],
+    ids=" ".join,
+)
+def test_a_full_disk_is_one_line_and_exit_code_1(words: tuple[str, ...]) -> None:
+    def program() -> int:
+        with FULL.open("w", encoding="utf-8") as sys.stdout:
+            return main([*words, "--quiet"] if "QT" in "".join(words) else words)
+
+    with serve(Standin()) as url:
+        done = run_main(program, environment(url))
+
+    assert done.returncode == 1
+    assert done.stderr.endswith("No space left on device\n")
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="there is no /dev/full here")
+def test_a_message_that_cannot_be_written_changes_no_exit_code() -> None:
+    """Python would end with 120 if it could not write at its end either."""
+    assert mycirrus_process("log", script='exec "$@" 2> /dev/full').returncode == 2
