@@ -13,7 +13,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 p
 export PIP_REQUIRE_VIRTUALENV := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_USER := 0
-unexport PYTHONPATH PYTHONHOME PYTHONWARNINGS
+unexport PYTHONPATH PYTHONHOME PYTHONWARNINGS PYTHONDONTWRITEBYTECODE
 unexport PIP_TARGET PIP_PREFIX PIP_ROOT PIP_DRY_RUN PIP_NO_DEPS
 
 # Each step of making .venv leaves a stamp when it is done, so that a half-made one is made again.
@@ -86,7 +86,7 @@ contract-live: $(CONTRACT) ## Check the contract of the live API (MYCIRRUS_API_K
 
 .PHONY: test
 test: $(DEV) ## Run all tests, offline
-	@$(RUN) -m pytest --numprocesses auto $(ARGS)
+	@$(RUN) -m pytest --numprocesses auto --dist worksteal $(ARGS)
 
 .PHONY: generate
 generate: $(DEV) ## Write the typed client that the spec describes

@@ -1,4 +1,4 @@
-"""What the packages show, and what they load."""
+"""What the packages export, and what they load."""
 
 import subprocess
 import sys
@@ -7,20 +7,23 @@ from pathlib import Path
 import cirrus_ext
 
 
-def run(code: str) -> str:
-    """What a fresh Python prints."""
+def run(*words: str) -> str:
+    """The output of a fresh Python."""
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, *words], capture_output=True, text=True, check=True, timeout=60
     )
     return done.stdout.strip()
 
 
-def test_all_public_names_are_sorted_there_and_no_more() -> None:
-    """And each says that it lives in a module of ours."""
-    names = cirrus_ext.__all__
+def packages_of(code: str) -> set[str]:
+    """The top-level packages that are loaded after a piece of code."""
+    names = run("-c", f"import sys; {code}; print(*{{n.partition('.')[0] for n in sys.modules}})")
+    return set(names.split())
 
-    assert names == sorted(names)
-    for name in names:
+
+def test_all_lists_the_public_names_in_order() -> None:
+    assert cirrus_ext.__all__ == sorted(cirrus_ext.__all__)
+    for name in cirrus_ext.__all__:
         assert getattr(cirrus_ext, name) is not None
 
 
@@ -34,16 +37,11 @@ ALLOWED = {
 }
 
 
-def test_the_sdk_needs_nothing_but_httpx_and_attrs() -> None:
-    """Every module that a use of all names loads is theirs, Python's or ours."""
-    loaded = run(
-        "import cirrus_ext, sys;"
-        "[getattr(cirrus_ext, name) for name in cirrus_ext.__all__];"
-        "print(*{name.partition('.')[0] for name in sys.modules})"
-    ).split()
-    foreign = set(loaded) - ALLOWED - set(sys.stdlib_module_names)
+def test_the_sdk_loads_nothing_but_httpx_attrs_and_python() -> None:
+    loaded = packages_of("import cirrus_ext; [getattr(cirrus_ext, n) for n in cirrus_ext.__all__]")
+    foreign = loaded - ALLOWED - set(sys.stdlib_module_names)
 
-    assert not {name for name in foreign if not name.startswith(("_", "__"))}
+    assert {name for name in foreign if not name.startswith("_")} == set()
 
 
 PROGRAMS = (
@@ -53,21 +51,15 @@ PROGRAMS = (
 )
 
 
-def test_the_programs_of_the_extra_contract_need_nothing_of_the_extra_dev() -> None:
-    """``make demo`` and ``make contract-live`` install the smaller one only."""
-    loaded = run(
-        f"import sys; {'; '.join(f'import {name}' for name in PROGRAMS)};"
-        "print(*{name.partition('.')[0] for name in sys.modules})"
-    ).split()
+def test_the_programs_of_the_extra_contract_load_nothing_that_only_developers_install() -> None:
+    loaded = packages_of(f"import {', '.join(PROGRAMS)}")
 
-    assert not {"hypothesis", "pytest", "respx", "schemathesis", "trustme"} & set(loaded)
+    assert not {"hypothesis", "pytest", "respx", "schemathesis", "trustme"} & loaded
 
 
 def test_the_command_tells_its_version() -> None:
-    """As ``mycirrus`` and as ``python -m mycirrus_cli``."""
     command = Path(sys.executable).with_name("mycirrus")
-    for words in ([str(command)], [sys.executable, "-m", "mycirrus_cli"]):
-        done = subprocess.run(
-            [*words, "--version"], capture_output=True, text=True, check=True, timeout=60
-        )
-        assert done.stdout == f"mycirrus {cirrus_ext.__version__}\n"
+    done = subprocess.run([command, "--version"], capture_output=True, text=True, check=True)
+
+    assert done.stdout == f"mycirrus {cirrus_ext.__version__}\n"
+    assert run("-m", "mycirrus_cli", "--version") == f"mycirrus {cirrus_ext.__version__}"

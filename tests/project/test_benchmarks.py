@@ -1,4 +1,4 @@
-"""The benchmarks compare like with like, and count in the direction that they say."""
+"""The benchmarks compare what is comparable, and calculate what they say."""
 
 import pytest
 
@@ -9,7 +9,7 @@ from tests.support.clock import FakeClock
 
 
 def test_each_round_begins_with_another_contender() -> None:
-    """So that none is always the one that warms the machine up."""
+    """Otherwise it would always be the same one that warms the machine up."""
     turns: list[str] = []
     works = {name: lambda name=name: turns.append(name) for name in "abc"}
     values = take_turns(works, rounds=3, warm_up=False)
@@ -18,24 +18,21 @@ def test_each_round_begins_with_another_contender() -> None:
     assert {name: len(seconds) for name, seconds in values.items()} == {"a": 3, "b": 3, "c": 3}
 
 
-def test_what_warms_up_does_not_count() -> None:
-    """Each has done its work once before the first round."""
+def test_the_run_before_the_first_round_is_not_measured() -> None:
     turns: list[str] = []
     values = take_turns({"a": lambda: turns.append("a")}, rounds=2)
 
     assert (len(turns), len(values["a"])) == (3, 2)
 
 
-def test_half_the_seconds_are_twice_as_fast() -> None:
-    """And a difference is ours less theirs."""
+def test_half_the_seconds_are_twice_as_fast_and_a_difference_is_ours_less_theirs() -> None:
     values = {OURS: [1.0, 2.0], "peer": [2.0, 4.0]}
 
     assert times_as_fast(values, "peer") == [2.0, 2.0]
     assert more_than(values, "peer") == [-1.0, -2.0]
 
 
-def test_a_spread_is_the_quartiles_or_of_few_values_all_of_them() -> None:
-    """Two rounds have no quartiles."""
+def test_a_spread_is_the_quartiles_or_for_two_values_both_of_them() -> None:
     five, two = spread_of([5.0, 1.0, 4.0, 2.0, 3.0]), spread_of([1.0, 2.0])
 
     assert (five.low, five.median, five.high) == (2.0, 3.0, 4.0)
@@ -57,12 +54,13 @@ def test_a_spread_is_the_quartiles_or_of_few_values_all_of_them() -> None:
 def test_a_verdict_is_about_the_median(
     values: list[float], target: Target | None, verdict: str
 ) -> None:
-    """The bound itself is met, and what was not measured is not missed."""
+    """The bound itself is met; a row without values is not missed."""
     assert Row("work", "peer", values, target=target, missing="needs Java").verdict == verdict
 
 
-def test_the_bucket_takes_its_rate_and_no_more(clock: FakeClock) -> None:
-    """As many as it holds at once, then as they come in, and after a long silence a bucketful."""
+def test_the_bucket_accepts_its_rate_and_after_a_long_pause_no_more_than_it_holds(
+    clock: FakeClock,
+) -> None:
     bucket = Bucket(clock.clock().monotonic)
     assert sum(bucket.takes() for _ in range(100)) == RATE
 

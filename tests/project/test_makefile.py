@@ -3,12 +3,16 @@
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from tests.support.paths import ROOT
 
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the Makefile is for POSIX shells")
+
+MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 MAKING = re.compile(r"-m venv --clear \.venv")
 
 
@@ -22,10 +26,11 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def make(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    """Run make."""
+def make(
+    folder: Path, *words: str, python: str | Path = sys.executable
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        ["make", "--no-print-directory", "-C", str(folder), *words],  # noqa: S607 - whose it is
+        ["make", "--no-print-directory", "-C", str(folder), *words, f"PYTHON={python}"],  # noqa: S607
         capture_output=True,
         text=True,
         check=False,
@@ -33,8 +38,8 @@ def make(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def finished(folder: Path) -> None:
-    """Leave the stamps of an environment that was made here."""
+def finish(folder: Path) -> None:
+    """Leave the stamps of a complete environment."""
     (folder / ".venv").mkdir(exist_ok=True)
     variables = make(folder, "-pn", "help").stdout
     for name in ("MADE", "CONTRACT", "DEV"):
@@ -44,19 +49,17 @@ def finished(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("target", ["demo", "test", "check", "contract", "standin"])
-def test_every_target_makes_what_it_needs(folder: Path, target: str) -> None:
-    """In a fresh clone, with no other command before it."""
+def test_every_target_makes_the_environment_that_it_needs(folder: Path, target: str) -> None:
     assert MAKING.search(make(folder, "-n", target).stdout)
 
 
-def test_an_environment_that_is_there_is_not_made_again(folder: Path) -> None:
-    """Else every command would take half a minute."""
-    finished(folder)
+def test_a_complete_environment_is_not_made_again(folder: Path) -> None:
+    finish(folder)
 
     assert not MAKING.search(make(folder, "-n", "test").stdout)
 
 
-def test_a_half_made_environment_is_made_again(folder: Path) -> None:
+def test_an_incomplete_environment_is_made_again(folder: Path) -> None:
     """A Python in it is not enough: pip might be missing, or half of what it installs."""
     (folder / ".venv" / "bin").mkdir(parents=True)
     (folder / ".venv" / "bin" / "python").symlink_to("/bin/true")
@@ -65,29 +68,27 @@ def test_a_half_made_environment_is_made_again(folder: Path) -> None:
 
 
 def test_a_moved_checkout_gets_a_new_environment(folder: Path) -> None:
-    """The scripts of the old one point to where it was."""
-    finished(folder)
+    """The scripts in the old one name the old folder."""
+    finish(folder)
     moved = folder.with_name("moved")
     folder.rename(moved)
 
     assert MAKING.search(make(moved, "-n", "test").stdout)
 
 
-def test_a_python_that_is_too_old_is_refused_in_one_line(folder: Path) -> None:
-    """Nothing is made with it."""
+def test_a_python_that_is_too_old_is_refused_before_anything_is_made(folder: Path) -> None:
     old = folder / "python3.10"
     old.write_text('#!/bin/sh\n[ "$1" = --version ] && echo "Python 3.10.13" && exit 0\nexit 1\n')
     old.chmod(0o755)
-    done = make(folder, "demo", f"PYTHON={old}")
+    done = make(folder, "demo", python=old)
 
     assert done.returncode == 2
     assert "Python 3.11 or later is needed; found: Python 3.10.13" in done.stderr
     assert not (folder / ".venv").exists()
 
 
-def test_no_python_at_all_is_said_so(folder: Path) -> None:
-    """In one line too."""
-    done = make(folder, "demo", "PYTHON=")
+def test_a_machine_without_python_is_told_so(folder: Path) -> None:
+    done = make(folder, "demo", python="")
 
     assert done.returncode == 2
     assert "Python 3.11 or later is needed; found: none on PATH" in done.stderr
@@ -105,17 +106,11 @@ def test_the_makefile_makes_nothing_in_another_folder(folder: Path, tmp_path: Pa
 
 
 def test_pip_refuses_to_work_outside_the_environment() -> None:
-    """Whatever goes wrong, the system's Python is left alone."""
-    text = (ROOT / "Makefile").read_text(encoding="utf-8")
-
-    assert "export PIP_REQUIRE_VIRTUALENV := 1" in text
-    assert not re.search(r"^\t.*(?<!-m )\bpip3? install", text, re.MULTILINE)
+    assert "export PIP_REQUIRE_VIRTUALENV := 1" in MAKEFILE
+    assert not re.search(r"^\t.*(?<!-m )\bpip3? install", MAKEFILE, re.MULTILINE)
 
 
-def test_help_names_every_target_that_a_person_calls(folder: Path) -> None:
-    """It is the default."""
-    text = (ROOT / "Makefile").read_text(encoding="utf-8")
-    targets = set(re.findall(r"^\.PHONY: (\S+)$", text, re.MULTILINE))
-    shown = {line.split()[0] for line in make(folder).stdout.splitlines()}
+def test_help_is_the_default_and_lists_every_target(folder: Path) -> None:
+    targets = set(re.findall(r"^\.PHONY: (\S+)$", MAKEFILE, re.MULTILINE))
 
-    assert shown == targets
+    assert {line.split()[0] for line in make(folder).stdout.splitlines()} == targets

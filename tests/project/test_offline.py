@@ -1,4 +1,4 @@
-"""No test can reach anything but loopback."""
+"""No test reaches anything but loopback."""
 
 import socket
 import subprocess
@@ -16,7 +16,7 @@ FORBIDDEN = r"tests stay on loopback: .*"
 
 
 def test_a_connection_to_another_machine_fails() -> None:
-    """By address, where no look-up comes before it. 192.0.2.0/24 is nobody's (RFC 5737)."""
+    """192.0.2.0/24 belongs to nobody (RFC 5737)."""
     with socket.socket() as plug, pytest.raises(RuntimeError, match=FORBIDDEN + r"192\.0\.2\.1"):
         plug.connect(("192.0.2.1", 443))
 
@@ -31,7 +31,6 @@ def test_a_connection_to_another_machine_fails() -> None:
     ids=["sendto", "sendmsg", "connect_ex"],
 )
 def test_a_datagram_to_another_machine_fails(send: Callable[[socket.socket], object]) -> None:
-    """There are more ways out than a connection."""
     with (
         socket.socket(type=socket.SOCK_DGRAM) as plug,
         pytest.raises(RuntimeError, match=FORBIDDEN + r"192\.0\.2\.1"),
@@ -40,7 +39,6 @@ def test_a_datagram_to_another_machine_fails(send: Callable[[socket.socket], obj
 
 
 def test_the_look_up_of_a_name_fails() -> None:
-    """The SDK with its default server does not get as far as a packet to a name server."""
     with (
         CirrusClient(KEY) as client,
         pytest.raises(RuntimeError, match=FORBIDDEN + r"api\.mycirrus"),
@@ -49,7 +47,6 @@ def test_the_look_up_of_a_name_fails() -> None:
 
 
 def test_a_child_process_has_the_guard_too() -> None:
-    """What the tests start is as offline as they are."""
     code = "import socket; socket.create_connection(('192.0.2.1', 443), timeout=1)"
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=30
@@ -60,7 +57,6 @@ def test_a_child_process_has_the_guard_too() -> None:
 
 
 def test_loopback_is_open() -> None:
-    """Else the real-socket tests would prove nothing."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         with socket.create_connection(("localhost", port), timeout=5):

@@ -1,4 +1,4 @@
-"""Text from elsewhere is shown whole, and does nothing to what shows it."""
+"""Text from other sources is shown whole and cannot act on what shows it."""
 
 import re
 import unicodedata
