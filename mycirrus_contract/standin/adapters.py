@@ -4,7 +4,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -14,9 +14,10 @@ import uvicorn
 
 from mycirrus_contract.messages import Reply, Request
 
-from .faults import FAULTS, Fault
+from .faults import FAULTS, Fault, parse_script
 from .fleet import fleet
 from .rules import BASE_PATH, LOG_PATH, World, answer, documented
+from .switches import Switches
 
 LOOPBACK = "127.0.0.1"
 
@@ -29,6 +30,21 @@ def stay_on_loopback() -> None:
 def demo_world() -> World:
     """The fleet up to now, with all switches as assumed."""
     return World(entries=fleet())
+
+
+def standin_of(faults: Iterable[str], switches: Mapping[str, Any]) -> "Standin":
+    """The stand-in of the fleet up to now.
+
+    Args:
+        faults: Such as ``429-wait-1@2``.
+        switches: By the names of the fields of `Switches`.
+
+    Raises:
+        TypeError: There is no such switch.
+        ValueError: There is no such fault, or a switch has no such value.
+    """
+    world = World(entries=fleet(), switches=Switches(**switches))
+    return Standin(world, parse_script(faults))
 
 
 class Behaviour(Protocol):
@@ -93,6 +109,11 @@ class Standin:
     requests: list[Request] = field(default_factory=list)
     _replies: list[Reply] = field(default_factory=list, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    @property
+    def serials(self) -> tuple[str, ...]:
+        """The serial numbers of the instruments, sorted."""
+        return tuple(sorted({entry.instrument for entry in self.world.entries}))
 
     def handle(self, request: Request) -> Reply:
         """Answer a request, or put the fault in the place of the answer."""

@@ -1,13 +1,10 @@
 """``mycirrus standin``: serve the stand-in until Ctrl-C, for a client in any language."""
 
-import dataclasses
 import threading
 
-from .adapters import Standin, demo_world, serve
+from .adapters import Standin, serve, standin_of
 from .arguments import parser
-from .faults import parse_script
 from .rules import BASE_PATH, DEMO_KEY, KEY_WITHOUT_SCOPE, ROUTES, without_route
-from .switches import Switches
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -18,13 +15,11 @@ def main(arguments: list[str] | None = None) -> int:
     """
     command = parser()
     options = vars(command.parse_args(arguments))
+    port, faults = options.pop("port"), options.pop("fault")
     try:
-        script = parse_script(options.pop("fault"))
+        standin = standin_of(faults, options)
     except ValueError as error:
         command.error(str(error))
-    port = options.pop("port")
-    world = dataclasses.replace(demo_world(), switches=Switches(**options))
-    standin = Standin(world, script)
     try:
         with serve(standin, port) as base_url:
             _introduce(standin, base_url)
@@ -37,7 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _introduce(standin: Standin, base_url: str) -> None:
-    serials = sorted({entry.instrument for entry in standin.world.entries})
+    serials = standin.serials
     address = f"{base_url}/data/calibrations/log"
     query = (
         f"instruments={serials[0]}&instruments={serials[1]}"

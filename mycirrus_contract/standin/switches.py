@@ -1,7 +1,7 @@
 """What the vendor's page leaves open, as switches of the stand-in."""
 
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal, get_args, get_origin
 
 
 def _switch(default: object, text: str) -> Any:
@@ -29,3 +29,14 @@ class Switches:
     fraction_digits: int | None = _switch(
         None, "digits of the fraction of a second; default: as noted"
     )
+
+    def __post_init__(self) -> None:
+        """Refuse a value that is not among the choices of its field.
+
+        Raises:
+            ValueError: A value is not.
+        """
+        for one in fields(self):
+            choices, value = get_args(one.type), getattr(self, one.name)
+            if get_origin(one.type) is Literal and value not in choices:
+                raise ValueError(f"{one.name} must be one of {', '.join(choices)}: {value!r}")

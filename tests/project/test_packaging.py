@@ -164,13 +164,24 @@ def environment(wheel: Path, extra: str, tmp_path: Path) -> Path:
     """An environment with the wheel, what it requires with an extra, and nothing else."""
     folder = tmp_path / "venv"
     venv.create(folder, with_pip=False, symlinks=True)
-    site = Path(sysconfig.get_path("purelib", "venv", {"base": str(folder)}))
     metadata = PathDistribution(zipfile.Path(wheel, f"{INFO}/"))
-    for one in needed(applicable(metadata, [extra])).values():
-        for name in {path.parts[0] for path in one.files or ()} - {"..", "__pycache__"}:
-            (site / name).symlink_to(Path(str(one.locate_file(name))))
+    site = link(folder, *applicable(metadata, [extra]))
     shutil.unpack_archive(wheel, site, "zip")
     return folder
+
+
+def link(environment: Path, *requirements: Requirement) -> Path:
+    """Add to an environment what is installed here for some requirements.
+
+    Returns:
+        The folder where its packages are.
+    """
+    site = Path(sysconfig.get_path("purelib", "venv", {"base": str(environment)}))
+    for one in needed(requirements).values():
+        for name in {path.parts[0] for path in one.files or ()} - {"..", "__pycache__"}:
+            if not (site / name).exists():
+                (site / name).symlink_to(Path(str(one.locate_file(name))))
+    return site
 
 
 def run_in(
@@ -205,18 +216,33 @@ def test_the_wheel_does_what_its_extra_promises(extra: str, environment: Path) -
         assert expected in done.stdout
 
 
+TESTS = """\
+def test_of_another_project(): pass
+def test_with_the_fixture(mycirrus_standin): pass
+"""
+
+
 @needs_links
 @pytest.mark.parametrize("extra", [""])
-def test_without_the_extra_the_command_has_its_help_and_says_what_to_install(
-    environment: Path,
+def test_without_the_extra_the_command_and_the_fixture_say_what_to_install(
+    environment: Path, tmp_path: Path
 ) -> None:
+    """The command has its help all the same, and the pytest plugin warns of nothing."""
+    install = "pip install '.[contract]' in a checkout of the project\n"
     for name in ("contract", "standin"):
         usage = run_in(environment, *COMMAND, name, "--help").stdout
         done = run_in(environment, *COMMAND, name)
         assert usage.startswith(f"usage: mycirrus {name}")
         assert (done.returncode, done.stdout) == (2, "")
         assert done.stderr.startswith(f"mycirrus: mycirrus {name} needs ")
-        assert done.stderr.endswith(": pip install '.[contract]' in a checkout of the project\n")
+        assert done.stderr.endswith(f": {install}")
+    link(environment, Requirement("pytest"))
+    tests = tmp_path / "test_it.py"
+    tests.write_text(TESTS)
+    words = ("-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider", "--rootdir", tmp_path)
+    done = run_in(environment, *map(str, words), str(tests))
+    assert "1 passed, 1 error in" in done.stdout
+    assert install in done.stdout
 
 
 @needs_links
