@@ -97,12 +97,8 @@ check-generated: $(DEV) ## Fail if the client on disk is not what the spec gener
 	@$(RUN) openapi/generate.py --check
 
 .PHONY: docs
-docs: $(DEV) ## Write the reference of the command
-	@$(RUN) docs/generate.py
-
-.PHONY: recording
-recording: $(DEV) ## Record the terminal that the README shows, in some 40 s; needs bash
-	@$(RUN) -m docs.record
+docs: $(DEV) ## Write the reference of the command and the picture in the README
+	@$(RUN) -m docs.generate
 
 .PHONY: format
 format: $(DEV) ## Format and fix our own code

@@ -89,11 +89,14 @@ def parser() -> Parser:
     """The command line."""
     command = Parser(
         prog="mycirrus",
+        usage="%(prog)s COMMAND [OPTIONS]",
         description="The calibration logs of Cirrus Research instruments, from the MyCirrus API.",
         epilog="\n\n".join([EXAMPLES["mycirrus"], KEY, exit_codes()]),
     )
     command.add_argument("--version", action=_Version, nargs=0, help="show the version")
-    commands = command.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    commands = command.add_subparsers(
+        prog=command.prog, dest="command", metavar="COMMAND", required=True
+    )
     _add_log(commands)
     _add_report(commands)
     _add_doctor(commands)
@@ -140,8 +143,8 @@ def _not_understood(command: str, unknown: list[str]) -> str:
 
     named = " ".join(map(_without_value, unknown))
     guesses = get_close_matches(_without_value(unknown[0]), _options_of(command), 1)
-    guess = f"; did you mean {guesses[0]}?" if guesses else ""
-    return f"no such option: {named}{guess}; see mycirrus {command} --help"
+    guess = f"; did you mean {guesses[0]}? See" if guesses else "; see"
+    return f"no such option: {named}{guess} mycirrus {command} --help"
 
 
 def _options_of(command: str) -> list[str]:
@@ -164,6 +167,7 @@ def _workers(text: str) -> int:
 def _add_log(commands: "argparse._SubParsersAction[Parser]") -> None:
     command = commands.add_parser(
         "log",
+        usage="%(prog)s [OPTIONS] SERIAL ...",
         help="fetch the calibration log of instruments, over any length of time",
         description="Fetch the calibration log of instruments, over any length of time.",
         epilog="\n\n".join([EXAMPLES["log"], RANGE, KEY, exit_codes()]),
@@ -197,6 +201,7 @@ def _add_log(commands: "argparse._SubParsersAction[Parser]") -> None:
 def _add_report(commands: "argparse._SubParsersAction[Parser]") -> None:
     command = commands.add_parser(
         "report",
+        usage="%(prog)s --output OUTPUT [OPTIONS] SERIAL ...",
         help="make a page for an audit file: time lines, gaps, and all entries",
         description="Make a page for an audit file: the time line of each instrument's log, its\n"
         "longest gap, its entries by user, and all entries.",
@@ -219,6 +224,7 @@ def _add_report(commands: "argparse._SubParsersAction[Parser]") -> None:
 def _add_doctor(commands: "argparse._SubParsersAction[Parser]") -> None:
     command = commands.add_parser(
         "doctor",
+        usage="%(prog)s [OPTIONS] [SERIAL]",
         help="say whether key, network, clock and scope are right",
         description="Say whether key, network, clock and scope are right, with two requests at\n"
         "most, and what to do about what is not.",
@@ -236,6 +242,7 @@ def _add_doctor(commands: "argparse._SubParsersAction[Parser]") -> None:
 def _add_completion(commands: "argparse._SubParsersAction[Parser]") -> None:
     command = commands.add_parser(
         "completion",
+        usage="%(prog)s {bash,zsh}",
         help="print a script that completes the command in bash or zsh",
         description="Print a script that completes the command in a shell.",
         epilog=f"{EXAMPLES['completion']}\n\n{exit_codes()}",
