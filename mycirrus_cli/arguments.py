@@ -14,14 +14,19 @@ EXAMPLES = {
 examples:
   mycirrus log QT123456 QT234567 --start 2020-01-01 --end 2023-01-01
   mycirrus log QT123456 --last 18m --output log.csv
+  mycirrus sync fleet.db QT123456 QT234567 --last 5y
   mycirrus report QT123456 --last 3y --max-gap 400d --output report.html
   mycirrus doctor QT123456""",
     "log": """\
 examples:
   mycirrus log QT123456 --last 90d
   mycirrus log QT123456 --start 2020-01-01 --end 2023-01-01 --output log.csv
-  mycirrus log --instruments-file fleet.txt --last 5y --output all.csv --resume
   mycirrus log QT123456 --last 5y --dry-run""",
+    "sync": """\
+examples, the first run, each later one, and a check without any request:
+  mycirrus sync fleet.db QT123456 QT234567 --last 5y
+  mycirrus sync fleet.db
+  mycirrus sync --check fleet.db""",
     "report": """\
 example, as a cron job that mails when it fails:
   mycirrus report QT123456 --last 3y --max-gap 400d --output report.html --quiet""",
@@ -48,7 +53,7 @@ PASSED_ON = {
     "contract": "check whether the API still keeps its contract; needs the extra contract",
     "standin": "serve a stand-in for the API, for development; needs the extra contract",
 }
-COMMANDS = ("log", "report", "doctor", *PASSED_ON, "completion")
+COMMANDS = ("log", "sync", "report", "doctor", *PASSED_ON, "completion")
 MOST_CONCURRENT = 64
 
 # What somebody may try; the word after it would be the key, and must not be shown.
@@ -98,6 +103,7 @@ def parser() -> Parser:
         prog=command.prog, dest="command", metavar="COMMAND", required=True
     )
     _add_log(commands)
+    _add_sync(commands)
     _add_report(commands)
     _add_doctor(commands)
     for name, text in PASSED_ON.items():
@@ -184,16 +190,53 @@ def _add_log(commands: "argparse._SubParsersAction[Parser]") -> None:
         metavar="OUTPUT",
         help="write to this file: as a whole or not at all; default: standard output",
     )
-    output.add_argument(
-        "--resume",
-        action="store_true",
-        help="go on where an interrupted run with the same OUTPUT stopped; keeps OUTPUT.part and "
-        "OUTPUT.state until it is done",
+    _add_dry_run(output)
+    _add_connection(command)
+
+
+def _add_sync(commands: "argparse._SubParsersAction[Parser]") -> None:
+    command = commands.add_parser(
+        "sync",
+        help="keep an archive of the log up to date, and notice changes of the past",
+        description="Keep an archive of the log up to date: a SQLite file in which no entry is\n"
+        "ever lost, and which notices entries that are changed or removed.",
+        epilog="\n\n".join([EXAMPLES["sync"], RANGE, KEY, exit_codes()]),
     )
-    output.add_argument(
-        "--dry-run",
+    command.add_argument("archive", metavar="ARCHIVE", help="the file, such as fleet.db")
+    question = command.add_argument_group("what to ask for")
+    question.add_argument(
+        "serials",
+        nargs="*",
+        metavar="SERIAL",
+        help="serial numbers to add; those that are in ARCHIVE are always requested",
+    )
+    _add_instruments_file(question)
+    start = question.add_mutually_exclusive_group()
+    start.add_argument("--start", metavar="TIME", help="the first moment wanted of new instruments")
+    start.add_argument("--last", metavar="SPAN", help="instead: so long before now")
+    question.add_argument(
+        "--verify",
         action="store_true",
-        help="show the windows that it would ask for, one request each, and send none",
+        help="read everything again, and not only the last 364 days",
+    )
+    question.add_argument(
+        "--retire",
+        action="append",
+        default=[],
+        metavar="SERIAL",
+        help="request this instrument no more, and keep its entries; may be repeated",
+    )
+    _add_dry_run(question)
+    integrity = command.add_argument_group("integrity")
+    integrity.add_argument(
+        "--check",
+        action="store_true",
+        help="send nothing, and say whether ARCHIVE is as it was written",
+    )
+    integrity.add_argument(
+        "--head",
+        metavar="HEX",
+        help="with --check: whether ARCHIVE goes on from this head, which a run has shown",
     )
     _add_connection(command)
 
@@ -256,11 +299,7 @@ def _add_question(command: argparse.ArgumentParser) -> None:
     question.add_argument(
         "serials", nargs="*", metavar="SERIAL", help="serial numbers; - reads standard input"
     )
-    question.add_argument(
-        "--instruments-file",
-        metavar="FILE",
-        help="serial numbers, one a line; blank lines and lines that begin with # are passed over",
-    )
+    _add_instruments_file(question)
     # Not required of argparse, which would name them before an option with a slip in its name.
     start = question.add_mutually_exclusive_group()
     start.add_argument(
@@ -269,6 +308,22 @@ def _add_question(command: argparse.ArgumentParser) -> None:
     start.add_argument("--last", metavar="SPAN", help="instead: so long before the end")
     question.add_argument(
         "--end", metavar="TIME", help="the first moment no longer wanted; default: now"
+    )
+
+
+def _add_instruments_file(group: "argparse._ArgumentGroup") -> None:
+    group.add_argument(
+        "--instruments-file",
+        metavar="FILE",
+        help="serial numbers, one a line; blank lines and lines that begin with # are passed over",
+    )
+
+
+def _add_dry_run(group: "argparse._ArgumentGroup") -> None:
+    group.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="show the windows that it would ask for, one request each, and send none",
     )
 
 

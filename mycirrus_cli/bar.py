@@ -35,7 +35,7 @@ class _Wait(ProgressColumn):
 class Bar:
     """Requests done of planned, records, and what is being waited for, on stderr."""
 
-    def __init__(self, total: int, done: int) -> None:
+    def __init__(self, total: int) -> None:
         self._wait = _Wait()
         self._progress = Progress(
             TextColumn("{task.completed:.0f} of {task.total:.0f} requests"),
@@ -45,7 +45,7 @@ class Bar:
             console=console(stderr=True),
             transient=True,
         )
-        self._task = self._progress.add_task("", total=total, completed=done, records=0)
+        self._task = self._progress.add_task("", total=total, records=0)
 
     def window_done(self, records: int) -> None:
         """One more request is answered; so many records in all."""

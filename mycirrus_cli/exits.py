@@ -2,16 +2,17 @@
 
 import textwrap
 
-DONE, FAILED, BAD_USAGE, UNREACHABLE, OVERDUE = 0, 1, 2, 3, 4
+DONE, FAILED, BAD_USAGE, UNREACHABLE, OVERDUE, CHANGED = range(6)
 INTERRUPTED, TERMINATED = 130, 143
 
 EXIT_CODES = {
     DONE: "done, or the reader of the output had enough",
-    FAILED: "the API refused or failed, the output could not be written, or doctor found "
-    "something to mend",
+    FAILED: "the API refused or failed, the output could not be written, an archive does not "
+    "fit its chain, or doctor found something to mend",
     BAD_USAGE: "bad usage; nothing was sent",
-    UNREACHABLE: "throttled or unreachable: try again later",
+    UNREACHABLE: "throttled or unreachable, or the archive is in use: try again later",
     OVERDUE: "done, and an instrument is over --max-gap (report only)",
+    CHANGED: "done, and entries were changed, are missing or are no longer seen (sync only)",
     INTERRUPTED: "stopped by Ctrl-C",
     TERMINATED: "stopped by the system",
 }

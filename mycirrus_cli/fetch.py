@@ -1,25 +1,26 @@
-"""The requests of one run: what is planned, what is sent, and what came of it."""
+"""The requests of one run: what is sent, and what came of it."""
 
 from argparse import Namespace
 from collections import Counter
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cirrus_ext.ranges import HistoryWindow, plan_history
+from cirrus_ext.errors import CirrusError
+from cirrus_ext.ranges import HistoryWindow, wire_time
 from cirrus_ext.retry import RetryEvent
 from cirrus_ext.settings import DEFAULT_MAX_CONCURRENCY, Secret, find_base_url
 
 from .echo import echo
 from .keys import find_key
 from .progress import Progress, shown
-from .query import Query
 from .text import first_few, quantity
 
 if TYPE_CHECKING:
     from cirrus_ext.calibration_log import CalibrationRecord
+    from cirrus_ext.client import CirrusClient
 
     Answer = tuple[HistoryWindow, list[CalibrationRecord]]
 
@@ -29,7 +30,7 @@ class Fetch:
     """One run.
 
     Attributes:
-        query: What is asked.
+        instruments: Serial numbers.
         server: Who is asked.
         concurrency: Requests under way at once.
         api_key: With which key.
@@ -40,7 +41,7 @@ class Fetch:
         entries: How many records each instrument has.
     """
 
-    query: Query
+    instruments: Sequence[str]
     server: str
     concurrency: int
     api_key: Secret
@@ -58,11 +59,21 @@ class Fetch:
     @property
     def without_entry(self) -> list[str]:
         """Instruments with no record, as they were asked for."""
-        return [serial for serial in self.query.instruments if not self.entries[serial]]
+        return [serial for serial in self.instruments if not self.entries[serial]]
 
     @contextmanager
-    def windows(self, *, done: int = 0) -> Generator["Iterator[Answer]"]:
-        """Fetch the windows of the query that are not done yet, and show how far it is.
+    def windows(
+        self,
+        plan: Sequence[HistoryWindow],
+        *,
+        on_failure: Callable[[CirrusError], object] | None = None,
+    ) -> Generator["Iterator[Answer]"]:
+        """Fetch windows, and show how far it is.
+
+        Args:
+            plan: What to fetch.
+            on_failure: Is called with the error of a window that failed; unless it raises it, the
+                others go on. Then the windows come as they are there, else in their order.
 
         Yields:
             Each window with its records.
@@ -72,16 +83,15 @@ class Fetch:
         """
         from cirrus_ext.client import CirrusClient  # noqa: PLC0415 - imports httpx, in its time
 
-        plan = plan_of(self.query)
         with (
-            shown(len(plan), done=done, quiet=self.quiet, streaming=self.streaming) as progress,
+            shown(len(plan), quiet=self.quiet, streaming=self.streaming) as progress,
             CirrusClient(
                 self.api_key.reveal(),
                 base_url=self.server,
                 max_concurrency=self.concurrency,
                 on_event=lambda event: self._repeat(event, progress),
             ) as client,
-            closing(client.history_windows(plan[done:])) as answers,
+            closing(_answers(client, plan, on_failure)) as answers,
         ):
             yield self._counted(answers, progress)
 
@@ -104,7 +114,7 @@ class Fetch:
     def _in_words(self) -> str:
         parts = [
             quantity(self.requests, "request"),
-            quantity(len(self.query.instruments), "instrument"),
+            quantity(len(self.instruments), "instrument"),
             quantity(self.entries.total(), "entry"),
         ]
         if missing := self.without_entry:
@@ -112,7 +122,27 @@ class Fetch:
         return ", ".join(parts)
 
 
-def fetch_of(options: Namespace, query: Query) -> Fetch:
+def _answers(
+    client: "CirrusClient",
+    plan: Sequence[HistoryWindow],
+    on_failure: Callable[[CirrusError], object] | None,
+) -> "Generator[Answer]":
+    due = dict.fromkeys(plan)
+    while due:
+        ordered = on_failure is None
+        try:
+            with closing(client.history_windows(list(due), ordered=ordered)) as answers:
+                for window, records in answers:
+                    del due[window]
+                    yield window, records
+        except CirrusError as error:
+            if on_failure is None or error.window is None:
+                raise
+            on_failure(error)
+            del due[error.window]
+
+
+def fetch_of(options: Namespace, instruments: Sequence[str]) -> Fetch:
     """The run that the command line asks for.
 
     Raises:
@@ -122,9 +152,12 @@ def fetch_of(options: Namespace, query: Query) -> Fetch:
     concurrency = options.concurrency or DEFAULT_MAX_CONCURRENCY
     server = find_base_url(options.base_url)
     api_key, _ = find_key(options.api_key_file, quiet=options.quiet)
-    return Fetch(query, server, concurrency, api_key, quiet=options.quiet)
+    return Fetch(instruments, server, concurrency, api_key, quiet=options.quiet)
 
 
-def plan_of(query: Query) -> list[HistoryWindow]:
-    """The requests that a query takes."""
-    return plan_history(query.instruments, start=query.start, end=query.end)
+def show_plan(windows: Sequence[HistoryWindow], instruments: Sequence[str], words: str) -> None:
+    """Print the requests that there would be."""
+    count = quantity(len(instruments), "instrument")
+    print(f"{quantity(len(windows), 'request')} for {count}, {words}")
+    for window in windows:
+        print(f"{window.instrument}  {wire_time(window.start)}  {wire_time(window.end)}")

@@ -3,26 +3,18 @@
 import io
 import sys
 from argparse import Namespace
-from collections import Counter
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
 from cirrus_ext.errors import CirrusError
-from cirrus_ext.ranges import wire_time
-from cirrus_ext.settings import find_base_url
 
 from .exits import DONE, CommandError
-from .fetch import Fetch, fetch_of, plan_of
+from .fetch import Fetch, fetch_of, show_plan
 from .formats import FORMATS, Writer, format_of, table_writer
-from .output import checked, opened, path_of, replaced
+from .output import opened, path_of
 from .query import Query, query, utc_now
-from .resume import Unfinished
-from .text import quantity
-
-if TYPE_CHECKING:
-    from cirrus_ext.calibration_log import CalibrationRecord
 
 # Streams to standard output as it comes; a table is printed at the end.
 TABLE = "table"
@@ -43,17 +35,12 @@ def run(options: Namespace) -> int:
     asked = query(options, now=utc_now())
     output = path_of(options.output)
     form = options.format or _form_of(output)
-    unfinished = _unfinished(options, asked, output)
     if options.dry_run:
-        _show_plan(asked if unfinished is None else unfinished.query, unfinished)
+        show_plan(asked.plan(), asked.instruments, asked.in_words)
         return DONE
     _check(form, output)
-    if unfinished is None or output is None:
-        fetch = fetch_of(options, asked)
-        _write(fetch, form, output)
-    else:
-        fetch = fetch_of(options, unfinished.query)
-        _write_resumed(fetch, form, output, unfinished)
+    fetch = fetch_of(options, asked.instruments)
+    _write(fetch, asked, form, output)
     fetch.say_end(output)
     return DONE
 
@@ -75,67 +62,26 @@ def _form_of(output: Path | None) -> str:
     return form
 
 
-def _unfinished(options: Namespace, asked: Query, output: Path | None) -> Unfinished | None:
-    if not options.resume:
-        return None
-    if output is None:
-        raise CommandError("--resume needs --output OUTPUT: there has to be a file to go on with")
-    checked(output)
-    return Unfinished(output, asked, find_base_url(options.base_url))
-
-
-def _write(fetch: Fetch, form: str, output: Path | None) -> None:
+def _write(fetch: Fetch, asked: Query, form: str, output: Path | None) -> None:
     """Write as it comes."""
     fetch.streaming = output is None and form != TABLE
     with opened(output, quiet=fetch.quiet) as stream:
-        sink = _writer(form, stream, fetch.query.instruments)
-        with fetch.windows() as answers:
+        sink = _writer(form, stream, asked.instruments)
+        with _pointing_to_sync(output), fetch.windows(asked.plan()) as answers:
             for _, records in answers:
                 sink.write(records)
         sink.finish()
 
 
-def _write_resumed(fetch: Fetch, form: str, output: Path, unfinished: Unfinished) -> None:
-    """Keep what comes beside the output, and write the output when all is there."""
-    with unfinished.opened() as spool:
-        with _going_on(unfinished), fetch.windows(done=unfinished.done) as answers:
-            for _, records in answers:
-                spool.add(records)
-        fetch.entries = Counter()
-        with replaced(output, quiet=fetch.quiet) as stream:
-            sink = _writer(form, stream, fetch.query.instruments)
-            sink.write(_counted(spool.records(), fetch.entries))
-            sink.finish()
-    unfinished.remove()
-
-
 @contextmanager
-def _going_on(unfinished: Unfinished) -> Generator[None]:
-    """Have whoever is interrupted in the block told how to go on."""
+def _pointing_to_sync(output: Path | None) -> Generator[None]:
+    """Say what keeps the answers of a run, if this one is interrupted and keeps none."""
     try:
         yield
     except (CirrusError, KeyboardInterrupt) as error:
-        error.add_note(f"{unfinished.in_words}; the same command goes on from there")
+        if output is not None:
+            error.add_note("nothing is written; mycirrus sync would keep what was answered")
         raise
-
-
-def _counted(
-    records: "Iterator[CalibrationRecord]", entries: Counter[str]
-) -> "Iterator[CalibrationRecord]":
-    for record in records:
-        entries[record.instrument] += 1
-        yield record
-
-
-def _show_plan(asked: Query, unfinished: Unfinished | None) -> None:
-    """Print the requests that there would be."""
-    done = 0 if unfinished is None else unfinished.done
-    windows = plan_of(asked)[done:]
-    before = f" ({done:,} more are done)" if done else ""
-    instruments = quantity(len(asked.instruments), "instrument")
-    print(f"{quantity(len(windows), 'request')}{before} for {instruments}, {asked.in_words}")
-    for window in windows:
-        print(f"{window.instrument}  {wire_time(window.start)}  {wire_time(window.end)}")
 
 
 def _check(form: str, output: Path | None) -> None:

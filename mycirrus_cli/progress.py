@@ -29,12 +29,11 @@ class Silence:
 
 
 @contextmanager
-def shown(total: int, *, done: int = 0, quiet: bool, streaming: bool) -> Generator[Progress]:
+def shown(total: int, *, quiet: bool, streaming: bool) -> Generator[Progress]:
     """Show how far a run is while the block lasts, if there is a terminal to show it on.
 
     Args:
         total: Requests planned.
-        done: Requests that an earlier run has done.
         quiet: Nobody wants to know.
         streaming: Records are written to standard output meanwhile.
     """
@@ -47,5 +46,5 @@ def shown(total: int, *, done: int = 0, quiet: bool, streaming: bool) -> Generat
     except ImportError:
         yield Silence()
         return
-    with Bar(total, done) as bar:
+    with Bar(total) as bar:
         yield bar

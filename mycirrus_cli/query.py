@@ -10,7 +10,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from cirrus_ext.errors import InvalidRequestError
-from cirrus_ext.ranges import EARLIEST, as_utc, check_instruments, wire_time
+from cirrus_ext.ranges import (
+    EARLIEST,
+    HistoryWindow,
+    as_utc,
+    check_instruments,
+    plan_history,
+    wire_time,
+)
 
 from .echo import echo
 from .exits import CommandError
@@ -32,19 +39,20 @@ class Query:
         instruments: Serial numbers, as given.
         start: The first moment wanted, in UTC.
         end: The first moment no longer wanted, in UTC.
-        said: The range as it was given, in one way of writing: what ``--last`` means depends on
-            the day, and a run that is resumed shall mean the same.
     """
 
     instruments: tuple[str, ...]
     start: datetime
     end: datetime
-    said: dict[str, str | None]
 
     @property
     def in_words(self) -> str:
         """The range, for people."""
         return f"{wire_time(self.start)} to {wire_time(self.end)}"
+
+    def plan(self) -> list[HistoryWindow]:
+        """The requests that it takes."""
+        return plan_history(self.instruments, start=self.start, end=self.end)
 
 
 def query(options: Namespace, *, now: datetime) -> Query:
@@ -57,26 +65,30 @@ def query(options: Namespace, *, now: datetime) -> Query:
     Raises:
         CommandError: Not a serial number, not a time, not a range.
     """
-    if options.start is None and options.last is None:
+    until = now.replace(microsecond=0) if options.end is None else moment("--end", options.end)
+    since = start_of(options, until)
+    if since is None:
         raise CommandError("no range: give --start TIME, or --last SPAN such as 18m")
-    start, end, last = (
-        None if options.start is None else moment("--start", options.start),
-        None if options.end is None else moment("--end", options.end),
-        None if options.last is None else span("--last", options.last),
-    )
-    until = end or now.replace(microsecond=0)
-    since = start if last is None else before(until, last)
-    if since is None or since >= until:
+    if since >= until:
         raise CommandError(
             f"--start must be before --end: {options.start} is not before "
             f"{options.end or wire_time(until) + ', which is now'}"
         )
-    said = {
-        "start": None if start is None else start.isoformat(),
-        "end": None if end is None else end.isoformat(),
-        "last": None if last is None else f"{last[0]}{last[1]}",
-    }
-    return Query(tuple(_instruments(options)), since, until, said)
+    serials = serials_of(options)
+    if not serials:
+        raise CommandError("no instruments: give serial numbers, or --instruments-file FILE")
+    return Query(tuple(serials), since, until)
+
+
+def start_of(options: Namespace, end: datetime) -> datetime | None:
+    """The first moment wanted, by ``--start`` or ``--last``; None if neither is given.
+
+    Raises:
+        CommandError: Not a time, not a length of time.
+    """
+    if options.last is not None:
+        return before(end, span("--last", options.last))
+    return None if options.start is None else moment("--start", options.start)
 
 
 def moment(name: str, text: str) -> datetime:
@@ -150,8 +162,12 @@ def _months_before(end: datetime, months: int) -> datetime:
     return end.replace(year=year, month=month + 1)
 
 
-def _instruments(options: Namespace) -> list[str]:
-    """The serial numbers of the command line, then those of the file."""
+def serials_of(options: Namespace) -> list[str]:
+    """The serial numbers of the command line, then those of the file; there may be none.
+
+    Raises:
+        CommandError: One cannot be a serial number, or is named twice.
+    """
     serials = [serial for serial in options.serials if serial != STANDARD_INPUT]
     file = options.instruments_file
     if STANDARD_INPUT in options.serials:
@@ -160,13 +176,12 @@ def _instruments(options: Namespace) -> list[str]:
         file = STANDARD_INPUT
     if file is not None:
         serials += _listed(_lines_of(file))
-    if not serials:
-        raise CommandError("no instruments: give serial numbers, or --instruments-file FILE")
     for serial, times in Counter(serials).items():
         if times > 1:
             raise CommandError(f"{serial} is named {times} times: name each instrument once")
     try:
-        check_instruments(serials)
+        if serials:
+            check_instruments(serials)
     except InvalidRequestError as error:
         raise CommandError(str(error)) from None
     odd = [serial for serial in serials if re.search(r"[,;\s]", serial)]

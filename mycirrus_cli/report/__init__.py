@@ -41,10 +41,10 @@ def run(options: Namespace) -> int:
         from .rendering import Request, render  # noqa: PLC0415 - imports jinja2
     except ImportError:
         raise MissingExtraError("mycirrus report", package="jinja2", extra="report") from None
-    fetch = fetch_of(options, wanted)
+    fetch = fetch_of(options, wanted.instruments)
     with opened(output, quiet=fetch.quiet) as stream:
         records: dict[str, list[CalibrationRecord]] = {serial: [] for serial in wanted.instruments}
-        with fetch.windows() as answers:
+        with fetch.windows(wanted.plan()) as answers:
             for window, found in answers:
                 records[window.instrument] += found
         instruments = [

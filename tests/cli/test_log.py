@@ -224,7 +224,6 @@ def test_a_serial_number_may_begin_with_a_dash_after_two_of_them(words: tuple[st
             "argument --concurrency: must be from 1 to 64: 0",
         ),
         (["QT1", "--last", "1y", "--format", "xml"], "invalid choice: 'xml'"),
-        (["QT1", "--last", "1y", "--resume"], "--resume needs --output"),
         (["QT1", "--last", "1y", "--format", "parquet"], "needs --output OUTPUT"),
         (["QT1", "--last", "1y", "--base-url", "nowhere"], "base_url must be an address"),
         (["QT1", "--last", "1y", "--formt", "csv"], "no such option: --formt"),

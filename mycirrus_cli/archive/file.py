@@ -1,0 +1,146 @@
+"""Opens an archive: for one run that writes, or for any number that read."""
+
+import os
+import sqlite3
+from collections.abc import Generator
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+
+from mycirrus_cli.exits import BAD_USAGE, FAILED, UNREACHABLE, CommandError
+
+from .schema import APPLICATION_ID, SCHEMA, VERSION
+
+# Each commit is on the disk, and the journal is gone, before its hash is shown to anybody.
+SYNCHRONOUS = "EXTRA"
+PATIENCE = 60  # seconds to wait for a program that reads, or that commits
+
+
+def path_of(name: str) -> Path:
+    """Return the file that a name on the command line means; no name has a special meaning.
+
+    Raises:
+        CommandError: It cannot be a file.
+    """
+    try:
+        target = Path(name).resolve()
+    except (OSError, RuntimeError):  # Python 3.11 and 3.12 call a link to itself a RuntimeError
+        raise CommandError(f"{name}: is a link that leads nowhere") from None
+    if target.is_dir():
+        raise CommandError(f"{name or '.'}: is a folder; give the name of a file")
+    if target.exists() and not target.is_file():
+        raise CommandError(f"{name}: is not a file")
+    if not target.parent.is_dir():
+        raise CommandError(f"{name}: there is no folder {target.parent}")
+    return Path(name)
+
+
+def is_new(path: Path) -> bool:
+    """Whether there is nothing in the file yet."""
+    return not path.exists() or path.stat().st_size == 0
+
+
+@contextmanager
+def opened_to_read(path: Path) -> Generator[sqlite3.Connection]:
+    """Open an archive; what is read is as it was at the first query.
+
+    Raises:
+        CommandError: It is not an archive, or cannot be read.
+    """
+    if not path.exists():
+        raise CommandError(f"{path}: there is no such file")
+    with _explained(path), closing(_connect(path, "ro")) as connection:
+        _check_header(path, connection)
+        connection.execute("BEGIN")
+        yield connection
+
+
+@contextmanager
+def opened_to_write(path: Path) -> Generator[sqlite3.Connection]:
+    """Open an archive, make it if it is not there, and keep other runs from writing meanwhile.
+
+    A transaction is always open; `commit` ends it and begins another.
+
+    Raises:
+        CommandError: It is not an archive, cannot be written, or another run is writing it.
+    """
+    was_new = is_new(path)
+    with _explained(path):
+        if not path.exists():
+            os.close(os.open(path.resolve(), os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+        try:
+            with closing(_connect(path, "rw")) as connection:
+                connection.execute("PRAGMA busy_timeout = 0")  # another run takes its time
+                connection.execute("BEGIN IMMEDIATE")
+                connection.execute(f"PRAGMA busy_timeout = {PATIENCE * 1000}")
+                if was_new:
+                    _make(connection)
+                _check_header(path, connection)
+                yield connection
+        finally:
+            if was_new and is_new(path):
+                with suppress(OSError):
+                    path.resolve().unlink()
+
+
+def commit(connection: sqlite3.Connection) -> None:
+    """Put what was written on the disk, and begin the next transaction."""
+    connection.execute("COMMIT")
+    connection.execute("BEGIN IMMEDIATE")
+
+
+def _connect(path: Path, mode: str) -> sqlite3.Connection:
+    # As an address, in which a name such as :memory: or a?b has no meaning. Two threads use it,
+    # one after the other.
+    connection = sqlite3.connect(
+        f"{path.resolve().as_uri()}?mode={mode}",
+        uri=True,
+        timeout=PATIENCE,
+        isolation_level=None,
+        check_same_thread=False,
+    )
+    connection.execute("PRAGMA trusted_schema = OFF")
+    connection.execute(f"PRAGMA synchronous = {SYNCHRONOUS}")
+    return connection
+
+
+def _make(connection: sqlite3.Connection) -> None:
+    """Make the tables; they are there with the first commit."""
+    for statement in SCHEMA.split(";\n"):
+        connection.execute(statement)
+    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    connection.execute(f"PRAGMA user_version = {VERSION}")
+
+
+def _check_header(path: Path, connection: sqlite3.Connection) -> None:
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if application != APPLICATION_ID:
+        raise CommandError(f"{path}: is not an archive of mycirrus sync")
+    if version != VERSION:
+        raise CommandError(
+            f"{path}: is an archive of version {version}, and this program knows version "
+            f"{VERSION}: install a newer mycirrus-sdk"
+        )
+
+
+@contextmanager
+def _explained(path: Path) -> Generator[None]:
+    """Say in one line what the system or SQLite refuses."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # without the details
+        problem, exit_code = _PROBLEMS.get(code, (f"cannot be used: {error}", FAILED))
+        raise CommandError(f"{path}: {problem}", exit_code) from error
+
+
+_PROBLEMS = {
+    sqlite3.SQLITE_BUSY: ("another run is writing it; try again later", UNREACHABLE),
+    sqlite3.SQLITE_CANTOPEN: (
+        "cannot be opened; check who may read it",
+        FAILED,
+    ),
+    sqlite3.SQLITE_FULL: ("the disk is full; what was committed before is kept", FAILED),
+    sqlite3.SQLITE_NOTADB: ("is not an archive of mycirrus sync", BAD_USAGE),
+    sqlite3.SQLITE_READONLY: ("cannot be written", BAD_USAGE),
+}

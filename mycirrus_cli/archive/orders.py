@@ -1,0 +1,111 @@
+"""What ``mycirrus sync`` is asked to do with an archive."""
+
+from argparse import Namespace
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Self
+
+from cirrus_ext import __version__
+from cirrus_ext.ranges import wire_time
+from cirrus_ext.settings import find_base_url
+from mycirrus_cli.echo import echo
+from mycirrus_cli.exits import CommandError
+from mycirrus_cli.query import serials_of, start_of
+
+from .ranges import text_of, time_of
+from .state import Run, State
+
+
+@dataclass(frozen=True)
+class Orders:
+    """What the command line asks for.
+
+    Attributes:
+        path: The archive.
+        serials: The instruments that it names.
+        start: The start of new instruments.
+        retire: Instruments that are to be requested no more.
+        server: The address of the API.
+        verify: Whether to read everything again.
+        now: The time.
+    """
+
+    path: Path
+    serials: list[str]
+    start: datetime | None
+    retire: list[str]
+    server: str
+    verify: bool
+    now: datetime
+
+    @classmethod
+    def of(cls, options: Namespace, path: Path, now: datetime) -> Self:
+        """Read them from the command line.
+
+        Raises:
+            CommandError: They contradict each other, or cannot be read.
+        """
+        start = start_of(options, now.replace(microsecond=0))
+        if start is not None and start >= now:
+            raise CommandError(f"--start must be before now: {options.start}")
+        serials, retire = serials_of(options), list(dict.fromkeys(options.retire))
+        if both := [serial for serial in retire if serial in serials]:
+            raise CommandError(f"--retire {both[0]}: is also named to be requested")
+        server = find_base_url(options.base_url)
+        return cls(path, serials, start, retire, server, options.verify, now)
+
+    def added_to(self, state: State) -> dict[str, str]:
+        """The start of each instrument that is new, or was retired.
+
+        Raises:
+            CommandError: The archive is not one for these orders.
+        """
+        known = state.instruments
+        if state.runs and state.runs[-1].server != self.server:
+            raise CommandError(
+                f"{self.path}: is an archive of {state.runs[-1].server}, not of {self.server}: "
+                "check --base-url and MYCIRRUS_BASE_URL"
+            )
+        if not known and not self.serials:
+            raise CommandError(f"{self.path}: is new: give serial numbers, or --instruments-file")
+        for serial in self.retire:
+            if serial not in known or known[serial].is_retired:
+                raise CommandError(f"--retire {serial}: {self.path} does not request it")
+        new = [serial for serial in self.serials if serial not in known]
+        if new and self.start is None:
+            raise CommandError(f"{new[0]} is new in {self.path}: give --start TIME or --last SPAN")
+        start = "" if self.start is None else text_of(self.start)
+        for serial in self.serials or known:
+            if start and serial in known and start < known[serial].start:
+                raise CommandError(
+                    f"{self.path}: has {serial} from {wire_time(time_of(known[serial].start))} on: "
+                    "begin another archive for an earlier start"
+                )
+        retired = {serial for serial in self.serials if serial in known} - set(state.active)
+        return {
+            serial: known[serial].start if serial in retired else start
+            for serial in self.serials
+            if serial in retired or serial in new
+        }
+
+    def run_after(self, state: State) -> Run | None:
+        """The run that begins; None if an interrupted one goes on."""
+        if state.interrupted(self.now, verify=self.verify):
+            return None
+        until = text_of(self.now.replace(microsecond=0))
+        ids = {"begun": state.number + 1, "id": len(state.runs) + 1}
+        return Run(
+            **ids,
+            started=text_of(self.now),
+            until=until,
+            server=self.server,
+            version=__version__,
+            verify=int(self.verify),
+        )
+
+    def warn_of_the_clock(self, state: State) -> None:
+        """Say so if the clock is not where it was."""
+        if state.runs and text_of(self.now) < state.runs[-1].started:
+            before = wire_time(time_of(state.runs[-1].started))
+            echo(f"warning: the clock is at {wire_time(self.now)}, and was at {before}")

@@ -1,0 +1,127 @@
+"""A server whose log changes, a clock that is turned, and an archive of it."""
+
+import sqlite3
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from subprocess import CompletedProcess
+from unittest import mock
+
+from mycirrus_cli.archive import file
+from mycirrus_contract.standin.adapters import Standin, demo_world
+from mycirrus_contract.standin.fleet import Entry
+from mycirrus_contract.standin.rules import DEMO_KEY
+from tests.support.command import mycirrus
+
+NIGHT = datetime(2026, 1, 1, 3, tzinfo=UTC)
+DAY = timedelta(days=1)
+
+# instrument, time, user, message
+Row = tuple[str, str, str | None, str | None]
+
+
+def at(moment: datetime) -> str:
+    """A time as the server writes it."""
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def written(*texts: str, instrument: str = "QT1") -> list[Entry]:
+    """Entries on the days before `NIGHT`, the last text on the last day."""
+    days = range(len(texts), 0, -1)
+    return [
+        Entry(instrument, at(NIGHT - day * DAY), "Ann", text)
+        for day, text in zip(days, texts, strict=True)
+    ]
+
+
+@dataclass
+class Site:
+    """A server, a clock and an archive.
+
+    Attributes:
+        folder: Where the archive is.
+        entries: The log of the server.
+        now: The clock of the machine that has the archive.
+        standin: The server.
+        durable: Whether each commit waits for the disk.
+    """
+
+    folder: Path
+    entries: list[Entry] = field(default_factory=list[Entry])
+    now: datetime = NIGHT
+    standin: Standin = field(default_factory=lambda: Standin(replace(demo_world(), entries=())))
+    durable: bool = False
+
+    @property
+    def path(self) -> Path:
+        """The archive."""
+        return self.folder / "fleet.db"
+
+    def run(self, *words: str, key: str = DEMO_KEY) -> CompletedProcess[str]:
+        """Run the command as it is typed, at the time of the clock."""
+        self.serve()
+        with self.clock():
+            return mycirrus(*words, standin=self.standin, cwd=self.folder, MYCIRRUS_API_KEY=key)
+
+    def serve(self) -> None:
+        """Let the server answer with the entries of now."""
+        self.standin.world = replace(self.standin.world, entries=tuple(self.entries))
+
+    @contextmanager
+    def clock(self) -> Iterator[None]:
+        """Turn the clock of the command."""
+        with (
+            mock.patch("mycirrus_cli.sync.utc_now", return_value=self.now),
+            mock.patch.object(file, "SYNCHRONOUS", "EXTRA" if self.durable else "OFF"),
+        ):
+            yield
+
+    def sync(self, *words: str, code: int = 0) -> str:
+        """Bring the archive up to date, and return what was said."""
+        done = self.run("sync", "fleet.db", *words)
+        assert done.returncode == code, done.stderr
+        assert done.stdout == ""
+        return done.stderr
+
+    def requests(self, *words: str, code: int = 0) -> int:
+        """Bring the archive up to date, and return how many requests that took."""
+        before = len(self.standin.requests)
+        self.sync(*words, code=code)
+        return len(self.standin.requests) - before
+
+    def check(self, *words: str, code: int = 0) -> str:
+        """Check the archive, and return what was said."""
+        done = self.run("sync", "--check", "fleet.db", *words)
+        assert done.returncode == code, done.stderr
+        return done.stdout or done.stderr
+
+    def head(self) -> str:
+        """The head of the archive."""
+        return self.check().split()[-1]
+
+    def query(self, text: str, *values: object) -> list[tuple[object, ...]]:
+        """Return the rows of a query."""
+        with closing(sqlite3.connect(self.path)) as connection:
+            return list(connection.execute(text, values))
+
+    def current(self) -> Counter[Row]:
+        """The entries that the archive calls current."""
+        rows = self.query("SELECT instrument, time, user, message FROM log")
+        return Counter((str(one), str(time), *texts) for one, time, *texts in rows)  # type: ignore[misc]
+
+    def truth(self, serials: Iterable[str]) -> Counter[Row]:
+        """The entries of some instruments that the server has by now."""
+        chosen = set(serials)
+        return Counter(
+            (one.instrument, csv_time(one.time), one.user, one.message)
+            for one in self.entries
+            if one.instrument in chosen and one.time < at(self.now)
+        )
+
+
+def csv_time(text: str) -> str:
+    """A time of the server as the csv has it."""
+    return text.replace(".000Z", "Z")
