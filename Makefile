@@ -110,7 +110,7 @@ lint: $(DEV) ## Check style, imports, declared dependencies and workflows, witho
 	@$(RUN) -m ruff check --quiet .
 	@$(RUN) -m ruff format --quiet --diff .
 	@for check in "lint-imports --no-logo --no-cache" "deptry $(PRODUCT)" "deptry --ignore DEP002,DEP004 ." \
-		"zizmor --offline --quiet .github"; do \
+		"zizmor --offline --quiet .github action.yml"; do \
 		output=$$(.venv/bin/$$check 2>&1) || { echo "$$output"; exit 1; }; \
 	done
 
