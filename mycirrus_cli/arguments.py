@@ -21,7 +21,8 @@ examples:
 examples:
   mycirrus log QT123456 --last 90d
   mycirrus log QT123456 --start 2020-01-01 --end 2023-01-01 --output log.csv
-  mycirrus log QT123456 --last 5y --dry-run""",
+  mycirrus log QT123456 --last 5y --dry-run
+  mycirrus log --from fleet.db --last 90d""",
     "sync": """\
 examples, the first run, each later one, and a check without any request:
   mycirrus sync fleet.db QT123456 QT234567 --last 5y
@@ -300,14 +301,24 @@ def _add_question(command: argparse.ArgumentParser) -> None:
         "serials", nargs="*", metavar="SERIAL", help="serial numbers; - reads standard input"
     )
     _add_instruments_file(question)
+    question.add_argument(
+        "--from",
+        dest="archive",
+        metavar="ARCHIVE",
+        help="read an archive of mycirrus sync, and send no request; default: all that is in it",
+    )
     # Not required of argparse, which would name them before an option with a slip in its name.
     start = question.add_mutually_exclusive_group()
     start.add_argument(
-        "--start", metavar="TIME", help="the first moment wanted; this or --last is needed"
+        "--start",
+        metavar="TIME",
+        help="the first moment wanted; this, --last or --from is needed",
     )
     start.add_argument("--last", metavar="SPAN", help="instead: so long before the end")
     question.add_argument(
-        "--end", metavar="TIME", help="the first moment no longer wanted; default: now"
+        "--end",
+        metavar="TIME",
+        help="the first moment no longer wanted; default: now, or when ARCHIVE was last updated",
     )
 
 

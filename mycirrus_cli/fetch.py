@@ -25,41 +25,59 @@ if TYPE_CHECKING:
     Answer = tuple[HistoryWindow, list[CalibrationRecord]]
 
 
-@dataclass
-class Fetch:
-    """One run.
+@dataclass(kw_only=True)
+class Source:
+    """Where entries come from.
 
     Attributes:
         instruments: Serial numbers.
-        server: Who is asked.
-        concurrency: Requests under way at once.
-        api_key: With which key.
-        quiet: Whether to say nothing on the way.
-        streaming: Whether records go to standard output meanwhile.
-        answered: Windows whose records have been given.
-        repeats: What had to be sent once more; from any thread.
-        entries: How many records each instrument has.
+        quiet: Whether to write no messages but errors.
+        entries: How many entries each instrument has, of those that have come.
     """
 
     instruments: Sequence[str]
+    quiet: bool = False
+    entries: Counter[str] = field(default_factory=Counter[str])
+
+    def say_end(self, output: Path | None) -> None:
+        """Say what was asked, what came, and where it is, unless nobody wants to know."""
+        if not self.quiet:
+            words = ", ".join(self._in_words())
+            echo(words + ("" if output is None else f"; {output} is written"))
+
+    def _in_words(self) -> list[str]:
+        without = [serial for serial in self.instruments if not self.entries[serial]]
+        return [
+            quantity(len(self.instruments), "instrument"),
+            quantity(self.entries.total(), "entry"),
+            *([f"none of {first_few(without)}"] if without else []),
+        ]
+
+
+@dataclass(kw_only=True)
+class Fetch(Source):
+    """The API, and what was requested from it.
+
+    Attributes:
+        server: Who is asked.
+        concurrency: Requests under way at once.
+        api_key: With which key.
+        streaming: Whether records go to standard output meanwhile.
+        answered: Windows whose records have been given.
+        repeats: What had to be sent once more; from any thread.
+    """
+
     server: str
     concurrency: int
     api_key: Secret
-    quiet: bool = False
     streaming: bool = False
     answered: int = 0
     repeats: list[RetryEvent] = field(default_factory=list[RetryEvent])
-    entries: Counter[str] = field(default_factory=Counter[str])
 
     @property
     def requests(self) -> int:
         """Requests sent for what was given."""
         return self.answered + len(self.repeats)
-
-    @property
-    def without_entry(self) -> list[str]:
-        """Instruments with no record, as they were asked for."""
-        return [serial for serial in self.instruments if not self.entries[serial]]
 
     @contextmanager
     def windows(
@@ -106,20 +124,8 @@ class Fetch:
         self.repeats.append(event)
         progress.waiting(event)
 
-    def say_end(self, output: Path | None) -> None:
-        """Say what was asked, what came, and where it is, unless nobody wants to know."""
-        if not self.quiet:
-            echo(self._in_words() + ("" if output is None else f"; {output} is written"))
-
-    def _in_words(self) -> str:
-        parts = [
-            quantity(self.requests, "request"),
-            quantity(len(self.instruments), "instrument"),
-            quantity(self.entries.total(), "entry"),
-        ]
-        if missing := self.without_entry:
-            parts.append(f"none of {first_few(missing)}")
-        return ", ".join(parts)
+    def _in_words(self) -> list[str]:
+        return [quantity(self.requests, "request"), *super()._in_words()]
 
 
 def _answers(
@@ -152,7 +158,13 @@ def fetch_of(options: Namespace, instruments: Sequence[str]) -> Fetch:
     concurrency = options.concurrency or DEFAULT_MAX_CONCURRENCY
     server = find_base_url(options.base_url)
     api_key, _ = find_key(options.api_key_file, quiet=options.quiet)
-    return Fetch(instruments, server, concurrency, api_key, quiet=options.quiet)
+    return Fetch(
+        instruments=instruments,
+        server=server,
+        concurrency=concurrency,
+        api_key=api_key,
+        quiet=options.quiet,
+    )
 
 
 def show_plan(windows: Sequence[HistoryWindow], instruments: Sequence[str], words: str) -> None:

@@ -3,18 +3,22 @@
 import io
 import sys
 from argparse import Namespace
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from cirrus_ext.errors import CirrusError
 
+from .archive import reading
 from .exits import DONE, CommandError
-from .fetch import Fetch, fetch_of, show_plan
+from .fetch import Source, fetch_of, show_plan
 from .formats import FORMATS, Writer, format_of, table_writer
 from .output import opened, path_of
-from .query import Query, query, utc_now
+from .query import query, utc_now
+
+if TYPE_CHECKING:
+    from cirrus_ext.calibration_log import CalibrationRecord
 
 # Streams to standard output as it comes; a table is printed at the end.
 TABLE = "table"
@@ -32,15 +36,23 @@ def run(options: Namespace) -> int:
         CommandError: Bad usage; nothing was sent.
         CirrusError: The API refused or failed.
     """
-    asked = query(options, now=utc_now())
     output = path_of(options.output)
     form = options.format or _form_of(output)
+    if options.archive is not None:
+        _check(form, output)
+        with reading.opened(options) as archive:
+            _write(archive.answers(), archive, form, output)
+        archive.say_end(output)
+        return DONE
+    asked = query(options, now=utc_now())
     if options.dry_run:
         show_plan(asked.plan(), asked.instruments, asked.in_words)
         return DONE
     _check(form, output)
     fetch = fetch_of(options, asked.instruments)
-    _write(fetch, asked, form, output)
+    fetch.streaming = output is None and form != TABLE
+    with _pointing_to_sync(output), fetch.windows(asked.plan()) as answers:
+        _write(answers, fetch, form, output)
     fetch.say_end(output)
     return DONE
 
@@ -62,14 +74,17 @@ def _form_of(output: Path | None) -> str:
     return form
 
 
-def _write(fetch: Fetch, asked: Query, form: str, output: Path | None) -> None:
-    """Write as it comes."""
-    fetch.streaming = output is None and form != TABLE
-    with opened(output, quiet=fetch.quiet) as stream:
-        sink = _writer(form, stream, asked.instruments)
-        with _pointing_to_sync(output), fetch.windows(asked.plan()) as answers:
-            for _, records in answers:
-                sink.write(records)
+def _write(
+    answers: "Iterable[tuple[object, list[CalibrationRecord]]]",
+    source: Source,
+    form: str,
+    output: Path | None,
+) -> None:
+    """Write entries as they come."""
+    with opened(output, quiet=source.quiet) as stream:
+        sink = _writer(form, stream, source.instruments)
+        for _, records in answers:
+            sink.write(records)
         sink.finish()
 
 

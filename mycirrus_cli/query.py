@@ -55,18 +55,21 @@ class Query:
         return plan_history(self.instruments, start=self.start, end=self.end)
 
 
-def query(options: Namespace, *, now: datetime) -> Query:
+def query(options: Namespace, *, now: datetime, otherwise: Query | None = None) -> Query:
     """What the command line asks for.
 
     Args:
         options: ``serials``, ``instruments_file``, ``start``, ``last`` and ``end``.
         now: The end, if none is given.
+        otherwise: The instruments and the start, if none are given.
 
     Raises:
         CommandError: Not a serial number, not a time, not a range.
     """
     until = now.replace(microsecond=0) if options.end is None else moment("--end", options.end)
     since = start_of(options, until)
+    if since is None and otherwise is not None:
+        since = otherwise.start
     if since is None:
         raise CommandError("no range: give --start TIME, or --last SPAN such as 18m")
     if since >= until:
@@ -74,7 +77,7 @@ def query(options: Namespace, *, now: datetime) -> Query:
             f"--start must be before --end: {options.start} is not before "
             f"{options.end or wire_time(until) + ', which is now'}"
         )
-    serials = serials_of(options)
+    serials = serials_of(options) or (otherwise.instruments if otherwise else ())
     if not serials:
         raise CommandError("no instruments: give serial numbers, or --instruments-file FILE")
     return Query(tuple(serials), since, until)

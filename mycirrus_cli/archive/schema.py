@@ -84,8 +84,12 @@ CREATE VIEW history AS
       AS first_seen,
     (SELECT started FROM run WHERE begun <= missing_since ORDER BY begun DESC LIMIT 1)
       AS missing_since,
+    EXISTS (
+      SELECT 1 FROM entry AS new WHERE new.instrument = old.instrument AND new.time = old.time
+      AND new.first_seen = old.missing_since
+    ) AS changed,
     id
-  FROM entry;
+  FROM entry AS old;
 """  # noqa: S608 - all of it is here
 
 _FIXED = {  # columns that are written with the row

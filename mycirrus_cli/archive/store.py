@@ -9,12 +9,11 @@ from typing import Any
 
 from cirrus_ext.calibration_log import CalibrationRecord
 from cirrus_ext.ranges import HistoryWindow
-from mycirrus_cli.times import written_time
 
 from . import file
 from .chain import Commit, next_hash
 from .entries import Columns, Difference, columns_of, difference
-from .ranges import Range, text_of, time_of
+from .ranges import Range, text_of
 from .schema import (
     ANSWERED,
     END,
@@ -138,16 +137,13 @@ class Store:
     def gone(self) -> dict[str, list[str]]:
         """Return which entries were changed and are missing since the last run that ended."""
         rows = self._connection.execute(
-            "SELECT instrument, time, EXISTS (SELECT 1 FROM entry AS new WHERE "
-            "new.instrument = old.instrument AND new.time = old.time "
-            "AND new.first_seen = old.missing_since) "
-            "FROM entry AS old WHERE missing_since > ? ORDER BY instrument, time",
+            "SELECT history.instrument, history.time, changed FROM history JOIN entry USING (id) "
+            "WHERE entry.missing_since > ? ORDER BY entry.instrument, entry.time",
             (self._after,),
         )
         found: defaultdict[str, list[str]] = defaultdict(list)
         for instrument, time, is_changed in rows:
-            word = "changed" if is_changed else "missing"
-            found[word].append(f"{instrument} at {written_time(time_of(time))}")
+            found["changed" if is_changed else "missing"].append(f"{instrument} at {time}")
         return found
 
     def _commit(self, writes: Sequence[Write]) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from mycirrus_cli.archive.reading import Facts
 from mycirrus_cli.text import quantity
 from mycirrus_cli.times import written_time
 from mycirrus_contract.html import environment
@@ -28,6 +29,7 @@ class Request:
         requests: The number of HTTP requests.
         version: Of mycirrus-sdk.
         max_gap: The longest gap that is not marked; None marks none.
+        archive: About the archive that was read, if no request was sent.
     """
 
     start: datetime
@@ -37,6 +39,7 @@ class Request:
     requests: int
     version: str
     max_gap: timedelta | None
+    archive: Facts | None = None
 
 
 def render(request: Request, instruments: Sequence[InstrumentSummary]) -> str:

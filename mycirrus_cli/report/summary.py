@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from mycirrus_cli.archive.reading import Gone
 from mycirrus_cli.text import quantity
 
 if TYPE_CHECKING:
@@ -43,12 +44,21 @@ class InstrumentSummary:
         longest_gap: The longest gap, the earliest if several are equally long; the whole range if
             there is no entry.
         since_last: From the last entry to the end of the range; None if there is no entry.
+        gone: Entries of an archive that are no longer in the answers, sorted by time. They are in
+            no count and close no gap.
     """
 
     instrument: str
     records: tuple["CalibrationRecord", ...]
     longest_gap: Gap
     since_last: timedelta | None
+    gone: tuple[Gone, ...] = ()
+
+    @property
+    def rows(self) -> "list[tuple[CalibrationRecord, Gone | None]]":
+        """All entries by time, those that are gone before what is there now."""
+        rows = [*((one.record, one) for one in self.gone), *((one, None) for one in self.records)]
+        return sorted(rows, key=lambda row: row[0].time)
 
     @property
     def times(self) -> list[datetime]:
@@ -77,7 +87,12 @@ class InstrumentSummary:
 
 
 def summarise(
-    instrument: str, records: Iterable["CalibrationRecord"], *, start: datetime, end: datetime
+    instrument: str,
+    records: Iterable["CalibrationRecord"],
+    *,
+    start: datetime,
+    end: datetime,
+    gone: Iterable[Gone] = (),
 ) -> InstrumentSummary:
     """Sort the entries of one instrument and find its longest gap.
 
@@ -86,6 +101,7 @@ def summarise(
         records: Entries in any order; those of other instruments or outside the range are ignored.
         start: The first moment of the range; aware.
         end: The first moment after the range; aware, and later than ``start``.
+        gone: Entries of an archive that are no longer in the answers.
     """
     start, end = start.astimezone(UTC), end.astimezone(UTC)
     kept = sorted(
@@ -98,6 +114,7 @@ def summarise(
         records=tuple(kept),
         longest_gap=max((Gap(*pair) for pair in pairwise(edges)), key=lambda gap: gap.length),
         since_last=end - edges[-2] if kept else None,
+        gone=tuple(gone),
     )
 
 

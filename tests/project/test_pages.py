@@ -17,6 +17,7 @@ import pytest
 from cirrus_ext import RetryPolicy, errors
 from mycirrus_cli import exits
 from mycirrus_cli.arguments import parse
+from mycirrus_cli.main import main
 from mycirrus_contract.live import acceptance, arguments
 from mycirrus_contract.standin.adapters import Standin, serve
 from mycirrus_contract.standin.rules import DEMO_KEY
@@ -65,6 +66,7 @@ BLOCKS = [
 
 # What the stand-in does wrong to each program, by the number of the request, and what it prints.
 EXAMPLES: dict[str, tuple[dict[int, str], str]] = {
+    "archive_frame": ({}, r"QT123456 +\d\d 20\d\d-"),
     "catch_errors": ({}, "end must be at most one year after start"),
     "data_frame": ({}, r"QT123456 +39 "),
     "history": ({}, r"QT123456 2022-06-07 11:18:42.814000\+00:00 Quantum Demo Installed and work"),
@@ -75,12 +77,13 @@ EXAMPLES: dict[str, tuple[dict[int, str], str]] = {
     "resume": ({3: "429-wait-1h"}, r"12 requests\n(QT123456 20.*\n){6}(QT234567 20.*\n){6}$"),
     "retry_policy": ({1: "503-html"}, r"RetryEvent\(attempt=1, reason='503 Service Unavailable'"),
 }
+NEEDS_AN_ARCHIVE = {"archive_frame"}
 IN_A_PROCESS = {"process_pool"}  # its workers import it as __main__
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_an_example_prints_what_it_is_for(
-    name: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     path, (faults, output) = ROOT / "examples" / f"{name}.py", EXAMPLES[name]
     with serve(Standin(script=faults)) as base_url:
@@ -90,6 +93,9 @@ def test_an_example_prints_what_it_is_for(
         if name in IN_A_PROCESS:
             subprocess.run([sys.executable, str(path)], check=True, timeout=60)
         else:
+            monkeypatch.chdir(tmp_path)
+            if name in NEEDS_AN_ARCHIVE:
+                main(["sync", "fleet.db", "QT123456", "--last", "2y", "--quiet"])
             runpy.run_path(str(path), run_name="__main__")
 
     shown = capfd.readouterr()

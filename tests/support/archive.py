@@ -107,6 +107,12 @@ class Site:
         with closing(sqlite3.connect(self.path)) as connection:
             return list(connection.execute(text, values))
 
+    def change(self, *statements: str) -> None:
+        """Change the archive behind its back."""
+        with closing(sqlite3.connect(self.path, isolation_level=None)) as connection:
+            for statement in statements:
+                connection.execute(statement)
+
     def current(self) -> Counter[Row]:
         """The entries that the archive calls current."""
         rows = self.query("SELECT instrument, time, user, message FROM log")
