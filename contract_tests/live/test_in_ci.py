@@ -4,16 +4,18 @@ import json
 import os
 import subprocess
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from contract_tests.api_mutants.catalogue import by_name
-from contract_tests.live.test_programs import check_of
+from contract_tests.live.test_programs import CI, check_of, read_until, started
 from mycirrus_contract.model import QUESTIONS_FILE, load_yaml
-from mycirrus_contract.standin.adapters import Standin, demo_world
+from mycirrus_contract.standin.adapters import Standin, demo_world, serve
 from mycirrus_contract.standin.switches import Switches
+from tests.support.command import TIMEOUT
 
 
 def from_request(number: int, fault: str) -> dict[str, Any]:
@@ -85,7 +87,8 @@ def test_what_was_observed_can_be_applied_to_a_questions_file_of_the_user(
         check=True,
         timeout=60,
     )
-    observed = {one["id"]: one["observed"] for one in load_yaml(path)["questions"]}
+    questions = chain.from_iterable(load_yaml(path)["questions"].values())
+    observed = {one["id"]: one["observed"] for one in questions}
 
     assert f"as a patch for {path}: report/questions.patch" in done.stdout
     assert observed["order"]["answer"] == "by time, over all instruments"
@@ -106,3 +109,14 @@ def test_a_questions_file_that_git_apply_would_not_find_is_bad_usage(path: str, 
 
     assert (done.returncode, standin.requests) == (2, [])
     assert line in done.stderr
+
+
+def test_a_check_that_is_told_to_stop_ends_at_once_and_is_no_success() -> None:
+    with serve(Standin()) as base_url:
+        environment = CI | {"MYCIRRUS_BASE_URL": base_url}
+        with started("mycirrus_cli", "contract", "--interval", "60", **environment) as process:
+            read_until(process, "^Asking ")
+            process.terminate()
+            _, errors = process.communicate(timeout=TIMEOUT)
+
+    assert (process.returncode, errors) == (143, "mycirrus: stopped\n")

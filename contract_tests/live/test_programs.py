@@ -49,13 +49,13 @@ def check_of(standin: Standin, *words: str) -> "subprocess.CompletedProcess[str]
 
 
 @contextmanager
-def started(module: str, *words: str) -> Iterator["subprocess.Popen[str]"]:
+def started(module: str, *words: str, **variables: str) -> Iterator["subprocess.Popen[str]"]:
     """Start a program, and kill it at the end of the block if it still runs."""
-    variables = os.environ | WIDE
-    variables.pop("PYTHONUNBUFFERED", None)  # with it, a missing flush would not be noticed
+    environment = os.environ | WIDE
+    environment.pop("PYTHONUNBUFFERED", None)  # with it, a missing flush would not be noticed
     with subprocess.Popen(
         [sys.executable, "-m", module, *words],
-        env=variables,
+        env=environment | variables,
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -121,7 +121,7 @@ def test_ctrl_c_stops_the_demo_and_its_stand_in() -> None:
 def test_the_stand_in_serves_any_client_until_ctrl_c() -> None:
     """The curl line that it prints works as it stands."""
     with started(
-        "mycirrus_contract.standin", "--year", "365 days", "--fault", "503-html@2"
+        "mycirrus_cli", "standin", "--year", "365 days", "--fault", "503-html@2"
     ) as process:
         line = read_until(process, "curl")
         key, url = re.findall(r"'([^']+)'", line)

@@ -30,7 +30,7 @@ from mycirrus_contract.times import instant
 
 FLEET = fleet(datetime(2026, 1, 1, tzinfo=UTC))
 WORLD = World(entries=FLEET)
-QUESTION: dict[str, Any] = {
+GOOD: dict[str, Any] = {
     "instruments": ["QT123456"],
     "start": "2022-01-01T00:00:00Z",
     "end": "2023-01-01T00:00:00Z",
@@ -44,8 +44,8 @@ def ask(
     world: World = WORLD,
     **change: Any,
 ) -> Reply:
-    """Ask the question with a change; None leaves a parameter out."""
-    parameters = {name: value for name, value in (QUESTION | change).items() if value is not None}
+    """Send the good request with a change; None omits a parameter."""
+    parameters = {name: value for name, value in (GOOD | change).items() if value is not None}
     request = Request(
         "GET",
         LOG_PATH,
@@ -61,8 +61,8 @@ def items(reply: Reply) -> Any:
     return httpx.Response(200, content=reply.body).json()
 
 
-def test_a_good_question_gets_the_instruments_log_of_the_range() -> None:
-    """In the shape of the page's example, which is among it."""
+def test_a_good_request_gets_the_log_of_the_instrument_in_the_range() -> None:
+    """The example of the vendor's page is in it."""
     log = items(ask())
 
     assert PAGE["responses"]["200"]["example"][0] in log
@@ -71,7 +71,7 @@ def test_a_good_question_gets_the_instruments_log_of_the_range() -> None:
 
 
 def test_several_instruments_are_asked_for_by_repeating_the_key() -> None:
-    """Their items come in one list, by time, without saying whose they are."""
+    """Their items are in one list, by time, and do not name their instrument."""
     one, other = items(ask()), items(ask(instruments=["QT234567"]))
     both = items(ask(instruments=["QT123456", "QT234567"]))
 
@@ -81,8 +81,7 @@ def test_several_instruments_are_asked_for_by_repeating_the_key() -> None:
 @pytest.mark.parametrize(
     ("key", "status"), [(None, 401), ("", 401), ("wrong", 401), (KEY_WITHOUT_SCOPE, 403)]
 )
-def test_a_key_that_will_not_do_is_refused_as_documented(key: str | None, status: int) -> None:
-    """Status and body to the letter."""
+def test_an_invalid_key_is_refused_as_documented(key: str | None, status: int) -> None:
     reply = ask(key=key)
 
     assert reply.status == status
@@ -108,8 +107,8 @@ BAD = {
 
 
 @pytest.mark.parametrize("change", BAD.values(), ids=list(BAD))
-def test_a_bad_question_is_refused(change: dict[str, Any]) -> None:
-    """With the status that is assumed, and a body of the documented shape."""
+def test_a_bad_request_is_refused(change: dict[str, Any]) -> None:
+    """With the assumed status, and a body of the documented shape."""
     reply = ask(**change)
 
     assert reply.status == 400
@@ -126,7 +125,7 @@ AT_EDGES = World(
 
 
 def times(switches: Switches, **change: Any) -> list[str]:
-    """Which of three items are answered, one exactly at each end."""
+    """The months of the returned items; of three, one is exactly at each end."""
     log = items(ask(switches, world=AT_EDGES, **({"instruments": ["QT1"]} | change)))
     return [item["time"][:7] for item in log]
 
@@ -153,7 +152,6 @@ OFFSET = {"start": "2022-01-01T00:00:00+00:00"}
 def test_a_switch_changes_what_is_answered(
     switches: Switches, change: dict[str, Any], answered: list[str]
 ) -> None:
-    """Each in its way, and no further."""
     assert times(switches, **change) == answered
 
 
@@ -181,12 +179,11 @@ LEAP = {"start": "2024-01-01T00:00:00Z", "end": "2025-01-01T00:00:00Z"}  # 366 d
 def test_a_switch_changes_what_is_refused(
     switches: Switches, change: dict[str, Any], status: int
 ) -> None:
-    """And with which status."""
     assert ask(switches, **change).status == status
 
 
 def test_items_can_name_their_instrument_and_have_any_number_of_digits() -> None:
-    """As the vendor's other pages show it."""
+    """As on the vendor's other pages."""
     (first, *_) = items(ask(Switches(names_instrument=True, fraction_digits=7)))
     (second, *_) = items(ask(Switches(fraction_digits=0)))
 
@@ -196,7 +193,6 @@ def test_items_can_name_their_instrument_and_have_any_number_of_digits() -> None
 
 
 def test_other_paths_and_methods_are_not_there() -> None:
-    """There is one operation."""
     post = answer(Request("POST", LOG_PATH, headers={"x-api-key": DEMO_KEY}), WORLD)
 
     assert answer(Request("GET", "/v1/data/events"), WORLD).status == 404
@@ -212,8 +208,8 @@ def test_an_operation_without_a_route_says_so(monkeypatch: pytest.MonkeyPatch) -
     assert [str(one) for one in without_route()] == ["GET /data/calibrations/log"]
 
 
-def test_the_fleet_looks_like_one_and_is_the_same_every_day() -> None:
-    """Several instruments and users, irregular dates over years, and the page's item."""
+def test_the_fleet_is_plausible_and_the_same_each_day() -> None:
+    """It has several users, irregular dates, and the example of the vendor's page."""
     later = fleet(datetime(2027, 1, 1, tzinfo=UTC))
     log = [instant(entry.time) for entry in FLEET if entry.instrument == "QT123456"]
     gaps = {(other - one) // 86_400_000_000_000 for one, other in pairwise(log)}
@@ -226,13 +222,12 @@ def test_the_fleet_looks_like_one_and_is_the_same_every_day() -> None:
 
 
 @pytest.mark.parametrize("name", FAULTS)
-def test_a_fault_takes_the_place_of_one_answer(name: str) -> None:
-    """That of the request that it is named for."""
+def test_a_fault_replaces_the_answer_to_the_request_of_its_number(name: str) -> None:
     standin = Standin(WORLD, script=parse_script([f"{name}@2"]))
     with httpx.Client(
         transport=standin.transport(), headers={"X-Api-Key": DEMO_KEY}, follow_redirects=False
     ) as client:
-        replies = [client.get(f"http://127.0.0.1{LOG_PATH}", params=QUESTION) for _ in range(3)]
+        replies = [client.get(f"http://127.0.0.1{LOG_PATH}", params=GOOD) for _ in range(3)]
 
     assert replies[0].content == replies[2].content
     fault = FAULTS[name]
@@ -241,12 +236,10 @@ def test_a_fault_takes_the_place_of_one_answer(name: str) -> None:
 
 
 def test_on_a_socket_it_answers_what_it_answers_in_process() -> None:
-    """Status, headers and body, for a good question and a refused one."""
+    """For a good request and a refused one."""
     with serve(Standin(WORLD)) as base_url, httpx.Client(base_url=base_url) as client:
         for key, status in ((DEMO_KEY, 200), ("wrong", 401)):
-            reply = client.get(
-                "/data/calibrations/log", params=QUESTION, headers={"X-Api-Key": key}
-            )
+            reply = client.get("/data/calibrations/log", params=GOOD, headers={"X-Api-Key": key})
             assert reply.status_code == status
             assert reply.content == ask(key=key).body
             assert reply.headers["content-type"] == "application/json"

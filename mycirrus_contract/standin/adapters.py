@@ -1,4 +1,4 @@
-"""The stand-in on the air: for httpx in process, for ASGI, and on a loopback socket."""
+"""The stand-in as a transport of httpx, as an ASGI application, and on a loopback socket."""
 
 import os
 import socket
@@ -23,12 +23,12 @@ LOOPBACK = "127.0.0.1"
 
 
 def stay_on_loopback() -> None:
-    """Go around the proxies of the environment, for a program that talks to the stand-in alone."""
+    """Bypass the proxies of the environment, in a program that only calls the stand-in."""
     os.environ["NO_PROXY"] = os.environ["no_proxy"] = "*"
 
 
 def demo_world() -> World:
-    """The fleet up to now, with all switches as assumed."""
+    """The fleet up to now, with all switches at their defaults."""
     return World(entries=fleet())
 
 
@@ -48,24 +48,24 @@ def standin_of(faults: Iterable[str], switches: Mapping[str, Any]) -> "Standin":
 
 
 class Behaviour(Protocol):
-    """What takes the place of the stand-in's rules."""
+    """Answers in place of the stand-in's rules."""
 
     def answer(self, request: Request, world: World, earlier: tuple[Reply, ...]) -> Reply:
         """Answer a request.
 
         Args:
-            request: What was asked.
-            world: What the answer depends on.
-            earlier: What was answered before, the oldest first.
+            request: The request.
+            world: What the answer depends on besides it.
+            earlier: The answers so far, the oldest first.
         """
 
 
 class Limit:
-    """Takes so many requests a second, and as many at once after a silence of a second.
+    """A token bucket that holds the tokens of one second.
 
     Attributes:
-        rate: Requests a second.
-        refused: How many it did not take.
+        rate: Requests per second.
+        refused: How many requests got no token.
     """
 
     def __init__(self, rate: float, clock: Callable[[], float] = time.monotonic) -> None:
@@ -76,7 +76,7 @@ class Limit:
         self._seen = clock()
 
     def takes(self) -> bool:
-        """Whether it takes one more now."""
+        """Take a token for one request, if there is one."""
         now = self._clock()
         self._tokens = min(self.rate, self._tokens + (now - self._seen) * self.rate)
         self._seen = now
@@ -89,16 +89,15 @@ class Limit:
 
 @dataclass
 class Standin:
-    """The stand-in with a memory: it counts requests, and has the faults that are due.
+    """The stand-in with its state: it counts requests, and answers with faults by their number.
 
     Attributes:
-        world: What the answers depend on.
-        script: Faults by the number of the request for the log that they take; the first is 1.
-        limit: How many requests it takes; what it does not take gets a 429 with
-            ``Retry-After: 1``. None takes all.
-        behaviour: Takes the place of the rules; None leaves them.
-        sleep: Waits so many seconds, for a behaviour that is slow.
-        requests: What has arrived for the log.
+        world: What the answers depend on besides the request.
+        script: Names of faults, by the number of the request for the log; the first is 1.
+        limit: A request above it gets a 429 with ``Retry-After: 1``. None is no limit.
+        behaviour: Answers in place of the rules, if there is one.
+        sleep: Waits the given seconds, for a slow behaviour.
+        requests: The requests for the log so far.
     """
 
     world: World = field(default_factory=demo_world)
@@ -116,7 +115,7 @@ class Standin:
         return tuple(sorted({entry.instrument for entry in self.world.entries}))
 
     def handle(self, request: Request) -> Reply:
-        """Answer a request, or put the fault in the place of the answer."""
+        """Answer a request, or return the fault that is scripted for it."""
         if request.path != LOG_PATH:
             return answer(request, self.world)
         with self._lock:
@@ -136,7 +135,7 @@ class Standin:
         return reply
 
     def transport(self) -> httpx.MockTransport:
-        """Itself as a transport of httpx, sync and async."""
+        """Return a transport of httpx, sync and async."""
         return httpx.MockTransport(self._handle_httpx)
 
     def _handle_httpx(self, request: httpx.Request) -> httpx.Response:
@@ -149,7 +148,7 @@ class Standin:
         receive: Callable[[], Awaitable[MutableMapping[str, Any]]],
         send: Callable[[MutableMapping[str, Any]], Awaitable[None]],
     ) -> None:
-        """Itself as an ASGI application."""
+        """Answer a request of an ASGI server."""
         del receive  # no request for the log has a body
         if scope["type"] != "http":
             raise NotImplementedError(scope["type"])
@@ -182,7 +181,7 @@ def serve(standin: Standin, port: int = 0) -> Iterator[str]:
 
     Args:
         standin: What to serve.
-        port: 0 takes any free one.
+        port: 0 is any free one.
 
     Yields:
         The base URL.

@@ -1,7 +1,7 @@
-"""The fleet of the stand-in: instruments, and what was noted at each over the years.
+"""The fleet of the stand-in: instruments, and the entries of their logs over the years.
 
-Made up, but for the one entry that the vendor's page shows. The same on every machine and on
-every day, except that it grows at the end: there are entries up to the time it is made for.
+All entries are made up, except the one that the vendor's page shows. They are the same on each
+machine and each day; only new ones are added as time passes.
 """
 
 import random
@@ -16,9 +16,9 @@ class Entry:
 
     Attributes:
         instrument: The serial number.
-        time: RFC 3339 in UTC, with as many digits as it likes: ``2022-06-07T11:18:42.814Z``.
-        user: Who made it.
-        message: What was noted.
+        time: RFC 3339 in UTC, with any number of digits: ``2022-06-07T11:18:42.814Z``.
+        user: Who made the entry.
+        message: Its text.
     """
 
     instrument: str
@@ -27,7 +27,7 @@ class Entry:
     message: str
 
 
-# On the vendor's page, as the example of a 200.
+# The example of a 200 on the vendor's page.
 PAGE_EXAMPLE = Entry(
     "QT123456", "2022-06-07T11:18:42.814Z", "Quantum Demo", "Installed and working"
 )
@@ -35,7 +35,7 @@ PAGE_EXAMPLE = Entry(
 
 @dataclass(frozen=True)
 class Posting:
-    """Where an instrument has been, and how it is looked after there."""
+    """How often an instrument gets an entry, from whom, and when it was away."""
 
     serial: str
     since: str
@@ -60,7 +60,7 @@ ROUTINE = (
     "Repeated after wind, offset {offset:+.2f} dB",
     "Before and after survey: {drift:.2f} dB",
 )
-SELDOM = (
+RARE = (
     "New microphone capsule, {offset:+.2f} dB",
     "Windshield replaced, no change",
     "Moved to the north fence, {offset:+.2f} dB",
@@ -73,7 +73,7 @@ def fleet(until: datetime | None = None) -> tuple[Entry, ...]:
     """All entries of all instruments, by instrument and time.
 
     Args:
-        until: None is later than this; now, if not given.
+        until: No entry is later; now, if not given.
     """
     until = until or datetime.now(UTC)
     entries = [entry for posting in POSTINGS for entry in _log(posting, until)]
@@ -84,27 +84,27 @@ def fleet(until: datetime | None = None) -> tuple[Entry, ...]:
 def _log(posting: Posting, until: datetime) -> Iterator[Entry]:
     chance = random.Random(posting.serial)  # noqa: S311 - the same fleet every time
     day = datetime.fromisoformat(posting.since).replace(tzinfo=UTC)
-    moment, message = _at_work(chance, day), "Installed and calibrated"
+    moment, message = _working_hour(chance, day), "Installed and calibrated"
     while moment <= until:
         if not _is_away(posting, moment):
-            yield Entry(posting.serial, _written(moment), chance.choice(posting.users), message)
+            yield Entry(posting.serial, _formatted(moment), chance.choice(posting.users), message)
         day += timedelta(days=max(1, round(posting.every_days * chance.uniform(0.4, 1.6))))
-        moment, message = _at_work(chance, day), _message(chance)
+        moment, message = _working_hour(chance, day), _message(chance)
 
 
-def _at_work(chance: random.Random, day: datetime) -> datetime:
-    """Some time between seven and five."""
+def _working_hour(chance: random.Random, day: datetime) -> datetime:
+    """Return a time from 07:00 to 17:00."""
     return day + timedelta(milliseconds=chance.randrange(7 * 3_600_000, 17 * 3_600_000))
 
 
 def _is_away(posting: Posting, moment: datetime) -> bool:
-    return posting.away is not None and posting.away[0] <= _written(moment) < posting.away[1]
+    return posting.away is not None and posting.away[0] <= _formatted(moment) < posting.away[1]
 
 
 def _message(chance: random.Random) -> str:
-    text = chance.choice(ROUTINE if chance.random() < 0.85 else SELDOM)
+    text = chance.choice(ROUTINE if chance.random() < 0.85 else RARE)
     return text.format(offset=chance.gauss(0, 0.08), drift=abs(chance.gauss(0, 0.05)))
 
 
-def _written(moment: datetime) -> str:
+def _formatted(moment: datetime) -> str:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

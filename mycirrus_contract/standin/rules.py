@@ -1,7 +1,7 @@
 """What the stand-in answers: a pure function from a request to a reply.
 
-The vendor's page decides where it says something. Where it is silent, a field of `Switches`
-does, and its default is what ``openapi/questions.yaml`` assumes.
+The vendor's page decides what it documents. A field of `Switches` decides what it leaves open; its
+default is what ``openapi/questions.yaml`` assumes.
 """
 
 from collections.abc import Callable
@@ -26,7 +26,7 @@ KEY_WITHOUT_SCOPE = "stand-in-key-without-scope"
 
 @dataclass(frozen=True)
 class World:
-    """All that an answer depends on besides the request."""
+    """What an answer depends on besides the request."""
 
     entries: tuple[Entry, ...]
     switches: Switches = field(default_factory=Switches)
@@ -34,8 +34,8 @@ class World:
     keys_without_scope: frozenset[str] = frozenset({KEY_WITHOUT_SCOPE})
 
 
-class Refusal(Exception):  # noqa: N818 - no error: it is an answer
-    """The request is not answered with items."""
+class Refusal(Exception):  # noqa: N818 - an answer, and no error of the stand-in
+    """The request gets an error status."""
 
     def __init__(self, status: int, code: str, description: str) -> None:
         super().__init__(description)
@@ -49,7 +49,7 @@ def documented(status: int) -> Reply:
 
 
 def answer(request: Request, world: World) -> Reply:
-    """Answer a request as the API would, as far as that is known."""
+    """Answer a request as the API would, as far as we know."""
     try:
         operation = tolerant().operation_at(request.path, request.method)
     except UnknownOperationError as error:
@@ -185,8 +185,8 @@ class Route:
     """How the stand-in answers one operation of the contract.
 
     Attributes:
-        scope: What a key must be allowed to do.
-        body: Makes the body of a 200 from the query and the world, or raises `Refusal`.
+        scope: The scope that a key needs.
+        body: Returns the body of a 200 for a query, or raises `Refusal`.
     """
 
     scope: str
@@ -197,5 +197,5 @@ ROUTES = {PATH: Route("data.system:read", _items)}
 
 
 def without_route() -> list[Operation]:
-    """The operations of the contract that the stand-in does not play."""
+    """The operations of the contract that the stand-in does not have."""
     return [one for one in tolerant().operations if one.path not in ROUTES]
