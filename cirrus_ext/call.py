@@ -150,7 +150,7 @@ class Call:
             if self.problem is not None:
                 failure = self._on_problem(self.problem)
             elif 200 <= self.response.status_code <= 299:
-                self.client.limiter.on_accepted()
+                self.client.limiter.on_accepted(self.client.clock.monotonic())
                 return
             else:
                 failure = self._on_error_status()
@@ -212,7 +212,7 @@ class Call:
     def _on_error_status(self) -> _Failure:
         status, headers = self.response.status_code, self.response.headers
         if status != 429:
-            self.client.limiter.on_accepted()
+            self.client.limiter.on_accepted(self.client.clock.monotonic())
         retry_after = parse_retry_after(
             headers.get("retry-after"), date=headers.get("date"), now=self.client.clock.now()
         )

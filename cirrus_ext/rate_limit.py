@@ -4,8 +4,9 @@ Pure: no clock, no waiting. All requests of a client share one limiter; threads 
 
 There is no limit until a 429 comes. Then the rate is measured: the number of accepted requests,
 divided by the time that they took *and* the wait that the 429 asks for. (Without that wait, a first
-burst would measure a thousand a second.) From there the rate grows slowly, because a server says
-when the rate is too high and never when it is too low.
+burst would measure a thousand a second.) The time begins with the first answer: while the first
+connections are made, nothing can be accepted. From the rate the client begins a little lower, and
+goes up slowly, because a server says when it is too high and never when it is too low.
 """
 
 import threading
@@ -14,6 +15,9 @@ import threading
 # none, and more to change it, since concurrent requests that meet a 429 have few between them.
 MIN_FIRST_SAMPLES = 2
 MIN_SAMPLES = 5
+# What is taken of the first rate: at exactly its rate a server with a small burst refuses at once.
+# Later rates are a little low by themselves, because waits are longer than asked.
+FIRST_MARGIN = 0.95
 # How much the rate grows in a second: 429s are then seconds apart, and few.
 GROWTH = 0.01
 # After so many seconds of growth there is no limit any more (a factor of 20,000).
@@ -27,7 +31,7 @@ class AdaptiveRateLimiter:
         self._lock = threading.Lock()
         self._cooldown_until = float("-inf")
         self._accepted = 0  # requests since the measurement began
-        self._measuring_since: float | None = None
+        self._measuring_since = float("inf")
         self._measuring_until: float | None = None  # when the wait ends that a 429 asked for
         self._measured: tuple[float, float] | None = None  # requests a second, and when measured
         self._next = float("-inf")
@@ -65,21 +69,21 @@ class AdaptiveRateLimiter:
 
     def _measure(self, now: float) -> None:
         """Compute the rate when the wait after a 429 is over and all answers are in."""
-        if self._measuring_since is None:
-            self._measuring_since = now
         if self._measuring_until is None or now < self._measuring_until:
             return
-        needed = MIN_FIRST_SAMPLES if self._measured is None else MIN_SAMPLES
+        first = self._measured is None
+        needed, margin = (MIN_FIRST_SAMPLES, FIRST_MARGIN) if first else (MIN_SAMPLES, 1.0)
         took = self._measuring_until - self._measuring_since
         if self._accepted >= needed and took > 0:
-            self._measured = (self._accepted / took, now)
+            self._measured = (margin * self._accepted / took, now)
             self._measuring_since, self._accepted = self._measuring_until, 0
         self._measuring_until = None
 
-    def on_accepted(self) -> None:
+    def on_accepted(self, now: float) -> None:
         """Count an answer that is not a 429."""
         with self._lock:
             self._accepted += 1
+            self._measuring_since = min(self._measuring_since, now)
 
     def on_throttled(self, now: float, *, retry_after: float | None, wait: float) -> None:
         """Record a 429 after which the client waits.
@@ -90,7 +94,9 @@ class AdaptiveRateLimiter:
             wait: The seconds until its own next attempt.
         """
         with self._lock:
-            if retry_after is not None:
-                self._cooldown_until = max(self._cooldown_until, now + wait)
+            self._measuring_since = min(self._measuring_since, now)
+            # Several 429s at once pause as long as the first of them: each wait has its own jitter.
+            if retry_after is not None and now + retry_after > self._cooldown_until:
+                self._cooldown_until = now + wait
             if self._measuring_until is None:
                 self._measuring_until = now + (wait if retry_after is None else retry_after)

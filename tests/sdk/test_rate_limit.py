@@ -11,7 +11,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from cirrus_ext import AsyncCirrusClient, CirrusClient, plan_history
-from cirrus_ext.rate_limit import GROWTH, MAX_GROWTH_SECONDS, MIN_SAMPLES, AdaptiveRateLimiter
+from cirrus_ext.rate_limit import (
+    FIRST_MARGIN,
+    GROWTH,
+    MAX_GROWTH_SECONDS,
+    MIN_SAMPLES,
+    AdaptiveRateLimiter,
+)
 from mycirrus_contract.standin.adapters import Limit, Standin, serve
 from mycirrus_contract.standin.fleet import fleet
 from mycirrus_contract.standin.rules import DEMO_KEY, World
@@ -29,9 +35,8 @@ def measured(
     Returns:
         The time when the pause is over.
     """
-    limiter.acquire(0.0)
     for _ in range(accepted):
-        limiter.on_accepted()
+        limiter.on_accepted(0.0)
     limiter.on_throttled(seconds, retry_after=asked, wait=asked)
     limiter.acquire(seconds + asked)
     return seconds + asked
@@ -69,13 +74,34 @@ def test_the_rate_is_what_was_taken_over_the_time_it_took_and_the_wait() -> None
     limiter = AdaptiveRateLimiter()
     over = measured(limiter, accepted=20, seconds=0.05)
 
-    assert limiter.rate(over) == pytest.approx(20 / 1.05)
+    assert limiter.rate(over) == pytest.approx(FIRST_MARGIN * 20 / 1.05)
+
+
+def test_the_time_that_the_first_connection_took_does_not_count() -> None:
+    limiter = AdaptiveRateLimiter()
+    limiter.acquire(0.0)
+    limiter.on_accepted(5.0)
+    limiter.on_accepted(5.1)
+    limiter.on_throttled(6.0, retry_after=1.0, wait=1.0)
+    limiter.acquire(7.0)
+
+    assert limiter.rate(7.0) == pytest.approx(FIRST_MARGIN * 2 / 2)
+
+
+def test_several_429s_pause_as_long_as_the_first_and_never_shorter_than_asked() -> None:
+    limiter = AdaptiveRateLimiter()
+    limiter.on_throttled(10.0, retry_after=1.0, wait=1.2)
+    limiter.on_throttled(10.1, retry_after=1.0, wait=1.9)
+    assert limiter.cooldown_left(10.1) == pytest.approx(1.1)
+
+    limiter.on_throttled(10.3, retry_after=1.0, wait=1.5)
+    assert limiter.cooldown_left(10.3) == pytest.approx(1.5)
 
 
 def test_turns_come_at_the_rate_and_a_late_one_delays_no_other() -> None:
     """Ten a second; a turn that is taken 50 ms late leaves the next where it was due."""
     limiter = AdaptiveRateLimiter()
-    now = measured(limiter, accepted=20, seconds=1.0)
+    now = measured(limiter, accepted=20, seconds=2 * FIRST_MARGIN - 1)
     while limiter.acquire(now) == 0.0:
         pass
 
@@ -98,25 +124,24 @@ def test_the_rate_grows_slowly_and_in_the_end_is_forgotten() -> None:
     limiter = AdaptiveRateLimiter()
     now = measured(limiter, accepted=20, seconds=1.0)
 
-    assert limiter.rate(now + 10) == pytest.approx(10 * (1 + GROWTH) ** 10)
+    assert limiter.rate(now + 10) == pytest.approx(FIRST_MARGIN * 10 * (1 + GROWTH) ** 10)
     assert limiter.rate(now + MAX_GROWTH_SECONDS) is None
 
 
 def test_the_429s_of_requests_that_were_under_way_together_teach_once() -> None:
     """And answers that come after the first of them count: they had been taken before it."""
     limiter = AdaptiveRateLimiter()
-    limiter.acquire(0.0)
     for _ in range(10):
-        limiter.on_accepted()
+        limiter.on_accepted(0.0)
         limiter.on_throttled(1.0, retry_after=1.0, wait=1.0)
     limiter.acquire(2.0)
     taught_once = limiter.rate(2.0)
     for _ in range(MIN_SAMPLES - 1):
-        limiter.on_accepted()
+        limiter.on_accepted(2.1)
     limiter.on_throttled(2.1, retry_after=1.0, wait=1.0)
     limiter.acquire(3.1)
 
-    assert taught_once == pytest.approx(10 / 2)
+    assert taught_once == pytest.approx(FIRST_MARGIN * 10 / 2)
     assert limiter.rate(2.0) == taught_once
 
 
@@ -139,7 +164,7 @@ def test_a_turn_that_is_waited_for_is_had(steps: list[tuple[float, bool, float]]
         if is_429:
             limiter.on_throttled(now, retry_after=asked, wait=asked)
         else:
-            limiter.on_accepted()
+            limiter.on_accepted(now)
     for _ in range(5):
         wait = limiter.acquire(now)
         assert wait >= 0
@@ -150,18 +175,22 @@ def test_a_turn_that_is_waited_for_is_had(steps: list[tuple[float, bool, float]]
 
 
 class Slow(httpx.AsyncBaseTransport):
-    """A stand-in that takes 50 ms for an answer."""
+    """Takes 50 ms for an answer, and at the beginning ``connecting`` seconds for a connection."""
 
-    def __init__(self, standin: Standin) -> None:
+    def __init__(self, standin: Standin, connecting: float) -> None:
         self._inner = standin.transport()
+        self._connecting = connecting
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        await asyncio.sleep(self._connecting - asyncio.get_running_loop().time())
         response = await self._inner.handle_async_request(request)
         await asyncio.sleep(0.05)
         return response
 
 
-async def fetch(rate: float, workers: int, instruments: int) -> tuple[float, Limit, Standin]:
+async def fetch(
+    rate: float, workers: int, instruments: int, connecting: float = 0.0
+) -> tuple[float, Limit, Standin]:
     """Fetch five years of instruments from a server that takes so many requests a second.
 
     Returns:
@@ -171,7 +200,9 @@ async def fetch(rate: float, workers: int, instruments: int) -> tuple[float, Lim
     limit = Limit(rate, clock.monotonic)
     standin = Standin(World(WORLD.entries, keys=frozenset({KEY})), limit=limit)
     serials = [f"QT{number:06}" for number in range(instruments)]
-    client = AsyncCirrusClient(KEY, transport=Slow(standin), max_concurrency=workers, _clock=clock)
+    client = AsyncCirrusClient(
+        KEY, transport=Slow(standin, connecting), max_concurrency=workers, _clock=clock
+    )
     windows = plan_history(serials, start="2015-01-01T00:00:00Z", end="2020-01-01T00:00:00Z")
     began = clock.monotonic()
     given = [window async for window, _ in client.history_windows(windows)]
@@ -180,14 +211,21 @@ async def fetch(rate: float, workers: int, instruments: int) -> tuple[float, Lim
 
 
 @pytest.mark.parametrize(
-    ("rate", "workers", "instruments"),
-    [(20, 4, 100), (20, 8, 100), (20, 8, 200), (5, 4, 50), (2, 4, 40), (50, 8, 300), (10, 16, 100)],
+    ("rate", "workers", "instruments", "connecting"),
+    [
+        (20, 4, 100, 0),
+        (20, 8, 100, 1),
+        (5, 4, 50, 0),
+        (2, 4, 20, 1),
+        (50, 8, 300, 0),
+        (10, 16, 100, 0.5),
+    ],
 )
 def test_a_server_that_limits_is_used_to_nine_tenths_with_few_429s(
-    rate: float, workers: int, instruments: int
+    rate: float, workers: int, instruments: int, connecting: float
 ) -> None:
     """It takes ``rate`` requests a second, with a burst of as many."""
-    seconds, limit, standin = warp.run(fetch(rate, workers, instruments))
+    seconds, limit, standin = warp.run(fetch(rate, workers, instruments, connecting))
     answered = len(standin.requests) - limit.refused
 
     assert answered == 6 * instruments
