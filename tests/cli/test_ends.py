@@ -23,6 +23,7 @@ from tests.support.command import (
     run_main,
     started,
 )
+from tests.support.windows import not_on_windows
 
 LOG = ("log", "QT123456", *YEARS, "--format", "csv")
 LINES = 42  # of its output
@@ -142,9 +143,11 @@ def test_after_its_last_line_a_signal_changes_nothing(monkeypatch: pytest.Monkey
     assert handlers == [signal.SIG_IGN]
 
 
-@pytest.mark.parametrize("ignored", [signal.SIGINT, signal.SIGHUP])
-def test_a_signal_that_is_ignored_at_the_start_stays_so(ignored: int) -> None:
+@not_on_windows("os.kill ends the process")
+@pytest.mark.parametrize("name", ["SIGINT", "SIGHUP"])
+def test_a_signal_that_is_ignored_at_the_start_stays_so(name: str) -> None:
     """As ``nohup`` has it, or a script for what it runs in the background."""
+    ignored = getattr(signal, name)
 
     class Signalling(Standin):
         def handle(self, request: Request) -> Reply:

@@ -24,6 +24,7 @@ from mycirrus_contract.messages import Reply, Request
 from mycirrus_contract.standin.adapters import Standin
 from mycirrus_contract.standin.rules import DEMO_KEY
 from tests.support.clock import FakeClock
+from tests.support.windows import skip_on_windows
 
 MYCIRRUS = str(Path(sys.executable).with_name("mycirrus"))
 FLEET = ("QT123456", "QT234567", "QT345678")
@@ -35,7 +36,9 @@ TIMEOUT = 60.0
 # An address where nothing listens.
 NOWHERE = "http://127.0.0.1:9/v1"
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+SIGNALS = [
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+]
 
 
 def environment(base_url: str | None = None, **variables: str) -> dict[str, str]:
@@ -208,6 +211,7 @@ def started(
         base_url: The server.
         variables: The environment, besides that of `environment`.
     """
+    skip_on_windows("the command is started by bash, and stopped by signals")
     with subprocess.Popen(
         ["bash", "-c", script, "bash", MYCIRRUS, *words],  # noqa: S607 - whichever bash there is
         env=environment(base_url, **variables),

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
+from tests.support.windows import WINDOWS
+
 LOOPBACK = "127.0.0.1"
 LIFETIME = 20.0  # seconds after which a connection is given up, whatever the client does
 
@@ -40,7 +42,8 @@ class Wire:
 
     def reset(self) -> None:
         """Slam the door: the client sees a reset and not an end."""
-        self.plug.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        form = "hh" if WINDOWS else "ii"
+        self.plug.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack(form, 1, 0))
         self.plug.close()
 
 

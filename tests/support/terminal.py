@@ -13,6 +13,7 @@ import pexpect
 import pyte
 
 from tests.support.paths import ROOT
+from tests.support.windows import skip_on_windows
 
 COLUMNS, LINES = 160, 60
 TIMEOUT = 60  # seconds
@@ -96,6 +97,7 @@ def terminal(words: Sequence[str], cwd: Path = ROOT, /, **environment: str) -> I
         cwd: Where.
         environment: Variables that it sees besides those of this process; an empty one is unset.
     """
+    skip_on_windows("a terminal is a pseudo-terminal of POSIX")
     known = os.environ | {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "TERM": "xterm"}
     size = {"COLUMNS": "", "LINES": ""}  # the terminal's own is what counts
     seen = {name: text for name, text in (known | size | environment).items() if text}
