@@ -59,7 +59,8 @@ def _read(path: Path, *, quiet: bool) -> Secret:
         raise CommandError(f"--api-key-file: {problem}; give the name of a file") from None
     if len(content) > LONGEST_FILE:
         raise CommandError(f"--api-key-file {path}: holds more than a key")
-    if not quiet and stat.S_ISREG(mode) and mode & (stat.S_IRGRP | stat.S_IROTH):
+    is_open = os.name == "posix" and stat.S_ISREG(mode) and mode & (stat.S_IRGRP | stat.S_IROTH)
+    if is_open and not quiet:
         echo(f"warning: {path} can be read by others; chmod 600 {path}")
     try:
         secret = Secret(decoded(content).strip())

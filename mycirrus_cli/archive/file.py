@@ -119,7 +119,7 @@ def _check_header(path: Path, connection: sqlite3.Connection) -> None:
     if version != VERSION:
         raise CommandError(
             f"{path}: is an archive of version {version}, and this program knows version "
-            f"{VERSION}: install a newer mycirrus-sdk"
+            f"{VERSION}: install a newer version"
         )
 
 

@@ -11,6 +11,7 @@ from mycirrus_cli.keys import KEYRING_SERVICE, KEYRING_USER, find_key
 from mycirrus_contract.standin.adapters import Standin
 from mycirrus_contract.standin.rules import DEMO_KEY
 from tests.support.command import YEARS, mycirrus
+from tests.support.windows import not_on_windows
 
 LOG = ("log", "QT123456", *YEARS, "--format", "csv", "--quiet")
 SECRET = "Secret-key-0123456789"  # noqa: S105 - made up
@@ -42,6 +43,7 @@ def test_a_file_may_have_a_byte_order_mark_and_blanks_around_the_key(
     assert find_key(str(key_file))[0].reveal() == DEMO_KEY
 
 
+@not_on_windows("a mode says nothing about readers")
 @pytest.mark.parametrize("mode", [0o604, 0o640])
 def test_a_file_that_others_can_read_is_warned_about_unless_quiet(
     key_file: Path, mode: int

@@ -23,6 +23,7 @@ from tests.support.command import (
     mycirrus_process,
     run_main,
 )
+from tests.support.windows import not_on_windows
 
 LOG = ("log", "QT123456", *YEARS, "--format", "csv")
 LINES = 42  # of its output
@@ -54,6 +55,7 @@ def test_a_run_that_fails_leaves_the_old_file_and_nothing_beside_it(
     assert list(tmp_path.iterdir()) == [file]
 
 
+@not_on_windows("its modes and links are of another kind")
 def test_a_file_keeps_its_mode_and_a_link_stays_a_link(tmp_path: Path) -> None:
     """Although another file takes its place; a new file gets the mode of any new file."""
     old, new, link = tmp_path / "old.csv", tmp_path / "new.csv", tmp_path / "link.csv"
@@ -93,6 +95,7 @@ def another_owner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return file
 
 
+@not_on_windows("there is no os.chown")
 def test_a_file_keeps_its_owner_and_group(
     another_owner: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -103,6 +106,7 @@ def test_a_file_keeps_its_owner_and_group(
     assert (done.returncode, done.stderr, changes) == (0, "", [(1234, 2345)])
 
 
+@not_on_windows("there is no os.chown")
 def test_a_group_that_cannot_be_kept_gives_its_rights_to_no_other_group(
     another_owner: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -180,6 +184,7 @@ def test_a_name_may_be_as_long_as_the_file_system_allows(tmp_path: Path) -> None
     assert list(tmp_path.iterdir()) == [file]
 
 
+@not_on_windows("links, sockets and descriptors have no such names")
 @pytest.mark.parametrize(
     ("name", "line"),
     [
@@ -238,6 +243,7 @@ def opening(file: Path, problem: int) -> Callable[..., int]:
     return opened
 
 
+@not_on_windows("there is no sticky bit")
 def test_a_file_of_another_user_in_a_shared_folder_is_refused_before_a_request(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -263,6 +269,7 @@ def test_standard_output_has_several_names(name: str) -> None:
     assert (done.returncode, len(done.stdout.splitlines())) == (0, LINES)
 
 
+@not_on_windows("a named pipe is no file")
 @pytest.mark.parametrize(
     "words", [LOG, ("report", "QT123456", *YEARS)], ids=lambda words: str(words[0])
 )
@@ -280,6 +287,7 @@ def test_a_named_pipe_gets_the_output(words: tuple[str, ...], tmp_path: Path) ->
     assert list(tmp_path.iterdir()) == [pipe]
 
 
+@not_on_windows("there is no /dev/fd")
 def test_an_open_file_is_continued_and_not_replaced(tmp_path: Path) -> None:
     """As in ``--output /dev/fd/3 3>> FILE``."""
     file = tmp_path / "log.csv"

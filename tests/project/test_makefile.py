@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.support.paths import ROOT
+from tests.support.windows import not_on_windows
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the Makefile is for POSIX shells")
+pytestmark = not_on_windows("the Makefile is for POSIX shells")
 
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 MAKING = re.compile(r"-m venv --clear \.venv")

@@ -20,6 +20,7 @@ from packaging.utils import canonicalize_name
 
 import cirrus_ext
 from tests.support.paths import ROOT
+from tests.support.windows import not_on_windows
 
 PACKAGES = ("generated/mycirrus_client", "cirrus_ext", "mycirrus_contract", "mycirrus_cli")
 SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -202,9 +203,7 @@ def run_in(
     return done
 
 
-needs_links = pytest.mark.skipif(
-    sys.platform == "win32", reason="Windows lets few users make symbolic links"
-)
+needs_links = not_on_windows("few users may make symbolic links")
 
 
 @needs_links

@@ -22,6 +22,7 @@ from mycirrus_contract.live import acceptance, arguments
 from mycirrus_contract.standin.adapters import Standin, serve
 from mycirrus_contract.standin.rules import DEMO_KEY
 from tests.support.paths import ROOT
+from tests.support.windows import not_on_windows
 
 REFERENCE = "docs/cli.md"
 # Of each page, how many blocks a test cannot run. Each has a comment before it that says why.
@@ -135,6 +136,7 @@ def commands(page: str) -> str:
     )
 
 
+@not_on_windows("they are run by bash")
 @pytest.mark.parametrize("page", [page for page in NOT_RUN if commands(page)])
 def test_the_commands_of_a_page_run_one_after_the_other(
     page: str, base_url: str, tmp_path: Path

@@ -19,6 +19,9 @@ from mycirrus_contract.standin.adapters import Standin, serve
 from mycirrus_contract.standin.rules import DEMO_KEY
 from tests.support.command import BlockingServer
 from tests.support.paths import ROOT
+from tests.support.windows import not_on_windows
+
+pytestmark = not_on_windows("CI runs the steps in bash")
 
 FOLDER = ROOT / ".github" / "workflows"
 ACTION: dict[str, Any] = load_yaml(ROOT / "action.yml")

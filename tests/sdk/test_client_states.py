@@ -146,6 +146,7 @@ def test_a_client_that_was_used_before_a_fork_says_what_to_do(
     assert "made in another process" in text
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
 def test_closing_in_a_fork_leaves_the_connections_of_the_first_process() -> None:
     with serve(Standin()) as base_url, CirrusClient(DEMO_KEY, base_url=base_url) as shared:
         shared.calibration_log(["QT123456"], **RANGE)

@@ -20,6 +20,7 @@ from cirrus_ext import HistoryWindow, InvalidRequestError, plan_history
 from cirrus_ext.ranges import LONGEST_WINDOW, as_utc, ceil_ms, check_range, floor_ms, wire_time
 from mycirrus_contract.model import PATH, tolerant
 from tests.support.clients import use
+from tests.support.windows import not_on_windows
 
 NEW_YEAR = "2023-01-01T00:00:00Z"
 RULE = tolerant().operation(PATH).known_range_rule()
@@ -360,6 +361,7 @@ def test_a_plan_names_the_bound_that_is_wrong(start: str, end: str, says: str) -
         plan_history(["QT1"], start=start, end=end)
 
 
+@not_on_windows("there is no time.tzset")
 def test_the_time_zone_of_the_machine_does_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
     """Only that of the value does."""
     monkeypatch.setenv("TZ", "America/New_York")

@@ -22,6 +22,7 @@ from cirrus_ext import (
     RetryPolicy,
 )
 from tests.support.faulty_server import answer, faulty, say_nothing
+from tests.support.windows import not_on_windows
 
 RANGE: dict[str, Any] = {"start": "2023-01-01T00:00:00Z", "end": "2023-01-02T00:00:00Z"}
 # A wait ends within 0.5 s; a busy machine may need more, and the waits below last 20 s or longer.
@@ -163,6 +164,7 @@ def test_closing_ends_an_async_call_and_those_in_its_queue(
     assert all("closed" in str(error) for error in ended)
 
 
+@not_on_windows("os.kill ends the process")
 @pytest.mark.parametrize("wait", WAITS.values(), ids=list(WAITS))
 def test_ctrl_c_ends_a_call(wait: Wait, monkeypatch: pytest.MonkeyPatch) -> None:
     with (
