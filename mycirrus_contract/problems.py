@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from jsonschema import Draft202012Validator, FormatChecker, ValidationError
@@ -20,10 +20,12 @@ class Problem:
     Attributes:
         path: Where: ``$[3].user``, ``query start``.
         text: How: ``is not of type string``.
+        source: Where the spec has the rule from, as its `x-source` says; empty for the page.
     """
 
     path: str
     text: str
+    source: str = field(default="", compare=False)
 
     def __str__(self) -> str:
         return f"{self.path} {self.text}"
@@ -47,10 +49,17 @@ def schema_problems(
     whole = {"components": document["components"], **schema}
     validator = Draft202012Validator(whole, format_checker=FORMATS)
     return [
-        Problem(error.json_path, text)
+        Problem(error.json_path, text, _source(error))
         for error in validator.iter_errors(value)
         for text in _in_words(error)
     ]
+
+
+def _source(error: ValidationError) -> str:
+    """What `x-source`, beside a keyword, says of it."""
+    schema: Any = error.schema
+    sources = schema.get("x-source", {}) if isinstance(schema, dict) else {}
+    return str(sources.get(str(error.validator), ""))
 
 
 def _in_words(error: ValidationError) -> list[str]:

@@ -19,7 +19,8 @@ from rich.table import Table
 
 from contract_tests.suite.checks import BOTH, CHECKS, Check, examine
 from contract_tests.suite.fuzzing import UNTIL, WORLD
-from mycirrus_contract.live.checks import Evidence, judge
+from mycirrus_contract.live.checks import judge
+from mycirrus_contract.live.evidence import Evidence
 from mycirrus_contract.live.probe import Probe
 from mycirrus_contract.live.questions import contradictions, open_questions
 from mycirrus_contract.live.verdicts import Finding, Verdict
@@ -48,6 +49,7 @@ PROBE_CHECKS: tuple[Check, ...] = (
     Check("no-key-refused", "no key needed"),
     Check("wrong-key-refused", "any key will do"),
     Check("in-good-time", "slow"),
+    Check("others-fit", "other code for 429"),
     Check("start-inclusive", "a day and a half late"),
     Check("end-inclusive", "last item is lost"),
     Check("year", kept="asked with --budget 15 only"),
@@ -88,7 +90,7 @@ def probed(standin: Standin) -> list[Finding]:
         monotonic=lambda: clock.seconds,
         transport=standin.transport(),
     )
-    exchanges = probe.ask(BOTH, UNTIL - timedelta(days=365), UNTIL)
+    exchanges = probe.run(BOTH, UNTIL - timedelta(days=365), UNTIL)
     return [*judge(exchanges), *contradictions(open_questions(Evidence(exchanges)))]
 
 

@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from contract_tests.live.test_probe import WORLD
+from contract_tests.live.runs import WORLD
 from contract_tests.suite.checks import CHECKS, START, Asker
 from mycirrus_contract.live.acceptance import NAMES
 from mycirrus_contract.standin.adapters import Standin

@@ -1,11 +1,13 @@
-"""``make replay CASSETTE=...``: a recorded run once more, offline, through the honest mocks.
+"""``make replay CASSETTE=...``: a recorded run once more, offline, through the guarded mocks.
 
-Says what was found then and what is found now, and what is off spec in each answer. Nothing leaves
-this process.
+Says which requests differ from the recorded ones, what was found then and what is found now, and
+what is off spec in each answer. Nothing leaves this process.
 """
 
 import argparse
 import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
@@ -15,113 +17,160 @@ from rich.console import Console
 from cirrus_ext import CirrusError
 from cirrus_ext.settings import Secret
 from contract_tests.mocks import guard as mocks
-from mycirrus_contract.live.cassette import (
-    REPLAY_KEY,
-    REPLAY_URL,
-    Cassette,
-    ReplayError,
-    answers,
-    excuses,
-    load,
-)
+from mycirrus_contract.live.cassette import Cassette, Recorded, load, off_spec
 from mycirrus_contract.live.command import Target, judged
+from mycirrus_contract.live.exchange import WRONG_KEY
 from mycirrus_contract.live.probe import Probe
 from mycirrus_contract.live.report import print_run
 from mycirrus_contract.live.run import Run
+from mycirrus_contract.messages import Request
 from tests.support.clock import FakeClock
 
+REPLAY_URL = "http://127.0.0.1/v1"
+REPLAY_KEY = "replay-has-no-key"
 
-def replay(cassette: Cassette) -> Run:
-    """Ask the recorded questions again and judge the recorded answers.
 
-    Raises:
-        ReplayError: The probe asks something else than was recorded.
+class RecordedFailureError(httpx.ConnectError):
+    """No answer came then, and none comes now."""
+
+    def __init__(self, failure: str, extensions: dict[str, str]) -> None:
+        super().__init__(failure)
+        self.extensions = extensions
+
+
+@dataclass
+class Player:
+    """Answers the requests of a probe as recorded, and notes how they differ from the recorded."""
+
+    cassette: Cassette
+    clock: FakeClock = field(default_factory=FakeClock)
+    differences: list[str] = field(default_factory=list)
+    played: int = 0
+
+    def play(self, request: httpx.Request) -> httpx.Response:
+        """Answer the next request.
+
+        Raises:
+            RecordedFailureError: No answer was recorded.
+        """
+        number, self.played = self.played, self.played + 1
+        if number >= len(self.cassette.exchanges):
+            self.differences.append(f"request {number + 1} was not recorded")
+            return httpx.Response(429, extensions={"off_spec": "nothing was recorded for it"})
+        recorded = self.cassette.exchanges[number]
+        self.differences += [
+            f"request {number + 1}, {recorded.name}: {difference}"
+            for difference in differences_of(recorded, Request.of(request))
+        ]
+        self.clock.sleep(recorded.seconds)
+        extensions = {name: "; ".join(problems) for name, problems in recorded.off_spec.items()}
+        if recorded.reply is None:
+            raise RecordedFailureError(recorded.failure, extensions)
+        return httpx.Response(
+            recorded.reply.status,
+            headers=recorded.reply.headers,
+            content=recorded.reply.body,
+            extensions=extensions,
+        )
+
+
+def differences_of(recorded: Recorded, now: Request) -> Iterator[str]:
+    """Name what differs between a recorded request and one that is sent now."""
+    then = recorded.sent
+    kinds = {None: "none", WRONG_KEY: "wrong", REPLAY_KEY: "right"}
+    pairs: list[tuple[str, object, object]] = [
+        ("method", then.method, now.method),
+        ("path", then.path, now.path.removeprefix("/v1")),
+        ("key", then.headers["x-api-key"], kinds.get(now.headers.get("x-api-key"), "other")),
+        *(
+            (name, then.parameters.get(name), now.parameters.get(name))
+            for name in {**then.parameters, **now.parameters}
+        ),
+    ]
+    for name, was, is_now in pairs:
+        if was != is_now:
+            yield f"{name} is {is_now or 'missing'}, recorded is {was or 'nothing'}"
+
+
+def replay(cassette: Cassette) -> tuple[Run, list[str]]:
+    """Send the requests again, and judge the recorded answers.
+
+    Returns:
+        The run, and how its requests and verdicts differ from the recorded ones.
     """
-    clock = FakeClock()
-    chosen = cassette.chosen
-    plays = answers(cassette, clock.sleep)
-
-    def play(request: httpx.Request) -> httpx.Response:
-        for answer in plays:
-            return answer(request)
-        raise ReplayError("more is asked than was recorded")
-
+    player = Player(cassette)
     router = respx.Router()
-    router.route().mock(side_effect=play)
+    router.route().mock(side_effect=player.play)
     probe = Probe(
         REPLAY_URL,
         REPLAY_KEY,
         budget=cassette.budget,
         sleep=lambda seconds: None,
-        monotonic=lambda: clock.seconds,
+        monotonic=lambda: player.clock.seconds,
         transport=httpx.MockTransport(router.handler),
     )
-    asked = probe.ask(list(chosen.instruments), chosen.start, chosen.end)
-    if len(asked) != len(cassette.exchanges):
-        raise ReplayError(
-            f"{len(asked)} questions are asked, and {len(cassette.exchanges)} recorded"
-        )
+    exchanges = probe.run(list(cassette.instruments), cassette.start, cassette.end)
     target = Target(
         cassette.server,
         Secret(REPLAY_KEY),
-        list(chosen.instruments),
-        chosen.start,
-        chosen.end,
+        list(cassette.instruments),
+        cassette.start,
+        cassette.end,
         budget=cassette.budget,
     )
-    return judged(target, asked, cassette.recorded)
+    run = judged(target, exchanges, cassette.recorded)
+    missing = [
+        f"request {number}, {recorded.name}: recorded, and not sent"
+        for number, recorded in enumerate(cassette.exchanges, 1)
+        if number > player.played
+    ]
+    return run, [*player.differences, *missing, *_changes(cassette, run)]
+
+
+def _changes(cassette: Cassette, run: Run) -> Iterator[str]:
+    """Where what is found now, or off spec, is not what was found and named then."""
+    then, now = cassette.verdicts, {one.name: str(one.verdict) for one in run.findings}
+    for name in {**then, **now}:
+        if then.get(name) != now.get(name):
+            yield f"{name}: recorded {then.get(name, 'nothing')}, now {now.get(name, 'nothing')}"
+    for recorded in cassette.exchanges:
+        found = off_spec(recorded.sent, recorded.reply)
+        if found != recorded.off_spec:
+            named = recorded.off_spec or "nothing"
+            yield f"{recorded.name}: off spec is {found or 'nothing'}, and named {named}"
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Replay a cassette.
 
     Returns:
-        The exit code: 0 what was found then is found now and nothing is off spec without being
-        named, 1 not so, 2 bad usage.
+        The exit code: 0 requests and verdicts are the recorded ones, and nothing is off spec
+        without being named; 1 not so; 2 bad usage.
     """
     command = argparse.ArgumentParser(
         prog="python -m contract_tests.live.replay",
-        description="Play a recorded run of the contract probe again, offline.",
+        description="Play a recorded run of the contract check again, offline.",
         allow_abbrev=False,
     )
     command.add_argument("cassette", type=Path, help="cassette.json of a --report-dir")
     options = command.parse_args(arguments)
     mocks.watch()
-    console = Console()
     try:
         cassette = load(options.cassette)
-        with mocks.collected() as lies:
-            run = replay(cassette)
-    except (CirrusError, ReplayError) as error:
+    except CirrusError as error:
         print(f"replay: {error}", file=sys.stderr)
         return 2
-    print_run(console, run)
-    for exchange, excused in zip(cassette.exchanges, cassette.excuses, strict=True):
-        for problems in excused.values():
-            print(f"off spec, and named: {exchange.question.name}: {'; '.join(problems)}")
-    for lie in lies:
-        print(f"off spec, and not named: {lie}", file=sys.stderr)
-    changed = differences(cassette, run)
-    for difference in changed:
+    with mocks.collected() as violations:
+        run, differences = replay(cassette)
+    print_run(Console(), run)
+    for recorded in cassette.exchanges:
+        for problems in recorded.off_spec.values():
+            print(f"off spec, and named: {recorded.name}: {'; '.join(problems)}")
+    for violation in violations:
+        print(f"off spec, and not named: {violation}", file=sys.stderr)
+    for difference in differences:
         print(difference, file=sys.stderr)
-    return 1 if lies or changed else 0
-
-
-def differences(cassette: Cassette, run: Run) -> list[str]:
-    """Where what is found now, or off spec, is not what was found and named then."""
-    now = {finding.name: str(finding.verdict) for finding in run.findings}
-    verdicts = [
-        f"{name}: recorded {cassette.verdicts.get(name, 'nothing')}, now {now.get(name, 'nothing')}"
-        for name in {**cassette.verdicts, **now}
-        if cassette.verdicts.get(name) != now.get(name)
-    ]
-    named = [
-        f"{exchange.question.name}: off spec is {excuses(exchange) or 'nothing'}, "
-        f"and named {excused or 'nothing'}"
-        for exchange, excused in zip(cassette.exchanges, cassette.excuses, strict=True)
-        if excuses(exchange) != excused
-    ]
-    return verdicts + named
+    return 1 if violations or differences else 0
 
 
 if __name__ == "__main__":

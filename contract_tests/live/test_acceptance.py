@@ -1,6 +1,5 @@
 """Drift can be accepted by name, for a while and for a reason, and nothing else can."""
 
-from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -12,12 +11,11 @@ from cirrus_ext import ConfigurationError
 from contract_tests.api_mutants.catalogue import by_name
 from mycirrus_contract.live.acceptance import Acceptance, apply, load
 from mycirrus_contract.live.verdicts import Finding, Judgement, Verdict, exit_code
-from mycirrus_contract.problems import NOT_SHOWN
 from mycirrus_contract.standin.adapters import Standin
 from tests.support.clock import FakeClock
 from tests.support.paths import ROOT
 
-from .test_probe import WORLD, findings
+from .runs import WORLD, findings
 
 TODAY = date(2026, 11, 22)
 ENTRY: dict[str, Any] = {
@@ -48,7 +46,12 @@ def found(mutant: str) -> list[Finding]:
 
 def after(mutant: str, *acceptances: Acceptance) -> dict[str, Finding]:
     """The findings with acceptances applied, by name."""
-    return {finding.name: finding for finding in apply(found(mutant), acceptances, TODAY)}
+    return {finding.name: finding for finding in apply(found(mutant), acceptances, TODAY)[0]}
+
+
+def notices(mutant: str, *acceptances: Acceptance) -> list[str]:
+    """What is said of the acceptances."""
+    return apply(found(mutant), acceptances, TODAY)[1]
 
 
 def test_accepted_drift_is_no_drift_and_says_why() -> None:
@@ -57,7 +60,8 @@ def test_accepted_drift_is_no_drift_and_says_why() -> None:
 
     assert result["in-order"].verdict == Verdict.ACCEPTED
     assert result["in-order"].judgement.because == (
-        "newest first; accepted until 2026-12-31: The vendor was asked; the SDK sorts histories."
+        "requests 1 to 6: newest first; accepted until 2026-12-31: "
+        "The vendor was asked; the SDK sorts histories."
     )
     assert exit_code(result.values()) == 0
     assert exit_code(found("newest first")) == 1
@@ -88,12 +92,32 @@ def test_a_second_unknown_field_is_not_accepted_with_the_first() -> None:
 
 
 def test_a_broken_promise_cannot_be_accepted() -> None:
-    """Whatever the file says."""
-    everything = accepted(promise="items-fit", marks=["200 $[*] has no field 'time'"])
+    everything = accepted(promise="items-fit", marks=["200 $ is not of type array"])
     expired = accepted(promise="items-fit", expires="2020-01-01")
 
-    assert after("no time", everything)["items-fit"].verdict == Verdict.BROKEN
-    assert after("no time", expired)["items-fit"].verdict == Verdict.BROKEN
+    assert after("list in an object", everything)["items-fit"].verdict == Verdict.BROKEN
+    assert after("list in an object", expired)["items-fit"].verdict == Verdict.BROKEN
+    assert notices("list in an object", everything) == [
+        "the acceptance of items-fit does not apply: this is broken, and only drift can be accepted"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("acceptance", "notice"),
+    [
+        (accepted(marks=["newest first"]), None),
+        (accepted(marks=["newest first", "x"]), "names what was not seen in this run: x"),
+        (accepted(marks=["not by time"]), "does not name newest first"),
+        (accepted(promise="no-doubles"), "matches nothing in this run: holds"),
+        (accepted(promise="year"), "matches nothing in this run"),
+    ],
+)
+def test_an_acceptance_that_matches_nothing_is_said(
+    acceptance: Acceptance, notice: str | None
+) -> None:
+    said = notices("newest first", acceptance)
+
+    assert said == ([f"the acceptance of {acceptance.promise} {notice}"] if notice else [])
 
 
 @pytest.mark.parametrize("mutant", ["newest first", "no key needed", "last of two starts"])
@@ -115,30 +139,15 @@ def test_an_expired_acceptance_of_what_was_not_seen_fails_too() -> None:
     assert result["end-inclusive"].verdict == Verdict.DRIFT
 
 
-def test_an_acceptance_that_is_not_needed_says_so() -> None:
-    """Without failing: the drift may be seen again tomorrow."""
-    result = after("last of two starts", accepted())
-
-    assert result["in-order"].verdict == Verdict.HOLDS
-    assert result["in-order"].judgement.advice == (
-        "the acceptance of in-order is not needed: remove it"
-    )
-
-
 def test_all_marks_of_a_finding_have_to_be_accepted() -> None:
-    """One of two is not enough, and a name that is not shown is none."""
     finding = Finding("in-order", "promise", Judgement(Verdict.DRIFT, "because", "", ("a", "b")))
-    hidden = Judgement(Verdict.DRIFT, "because", "", (f"200 $[*] has a field: {NOT_SHOWN}",))
 
-    def verdict(judgement: Judgement, *marks: str) -> Verdict:
-        (result,) = apply(
-            [replace(finding, judgement=judgement)], [accepted(marks=list(marks))], TODAY
-        )
+    def verdict(*marks: str) -> Verdict:
+        (result,), _ = apply([finding], [accepted(marks=list(marks))], TODAY)
         return result.verdict
 
-    assert verdict(finding.judgement, "a") == Verdict.DRIFT
-    assert verdict(finding.judgement, "a", "b", "c") == Verdict.ACCEPTED
-    assert verdict(hidden, *hidden.marks) == Verdict.DRIFT
+    assert verdict("a") == Verdict.DRIFT
+    assert verdict("a", "b", "c") == Verdict.ACCEPTED
 
 
 def test_an_undecided_promise_stays_undecided() -> None:
@@ -169,6 +178,10 @@ BAD: dict[str, tuple[Any, str]] = {
     "for ever": ([ENTRY | {"expires": "2999-12-31"}], "expires must be within a year from now"),
     "no day": ([ENTRY | {"expires": "next year"}], "expires must be a day such as 2027-03-31"),
     "twice": ([ENTRY, ENTRY], "more than one entry for in-order"),
+    "a key twice": (
+        '- {promise: "in-order", marks: ["a"], marks: ["b"], reason: "r", expires: "2027-01-01"}',
+        "line 1: the key 'marks' is there twice",
+    ),
 }
 
 
@@ -178,7 +191,8 @@ def test_a_file_that_is_not_as_it_has_to_be_is_refused(
 ) -> None:
     """In words, with the number of the entry, and before anything is sent."""
     path = tmp_path / "accepted.yaml"
-    path.write_text(yaml.safe_dump(content), encoding="utf-8")
+    text = content if isinstance(content, str) else yaml.safe_dump(content)
+    path.write_text(text, encoding="utf-8")
 
     with pytest.raises(ConfigurationError, match=r"accepted\.yaml") as caught:
         load(path, TODAY)

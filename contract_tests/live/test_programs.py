@@ -17,9 +17,12 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
+from contract_tests.api_mutants.catalogue import by_name
 from contract_tests.spec.page import PAGE
 from examples import demo
 from mycirrus_contract.live import command as live
+from mycirrus_contract.live.checks import PROMISES
+from mycirrus_contract.live.github import annotation
 from mycirrus_contract.live.report import junit
 from mycirrus_contract.model import PATH, QUESTIONS_FILE, load_yaml
 from mycirrus_contract.standin import command as standin_program
@@ -42,10 +45,10 @@ def check(*words: str, **variables: str) -> "subprocess.CompletedProcess[str]":
     return run_main(lambda: live.main(list(words)), os.environ | WIDE | variables)
 
 
-def check_of(standin: Standin, *words: str) -> "subprocess.CompletedProcess[str]":
+def check_of(standin: Standin, *words: str, **variables: str) -> "subprocess.CompletedProcess[str]":
     """Run the live check of a stand-in, as CI does."""
     with serve(standin) as base_url:
-        return check("--interval", "0", *words, **CI, MYCIRRUS_BASE_URL=base_url)
+        return check("--interval", "0", *words, **CI, **variables, MYCIRRUS_BASE_URL=base_url)
 
 
 @contextmanager
@@ -100,7 +103,7 @@ def test_the_demo_shows_retries_records_and_verdicts_whatever_the_proxy() -> Non
         r"QT123456 +2022-06-07 11:18 +Quantum Demo +Installed and working", done.stdout
     )
     assert re.search(r"QT234567 +2021-", done.stdout)
-    assert len(re.findall(r"  holds  ", done.stdout)) == 14
+    assert len(re.findall(r"  holds  ", done.stdout)) == len(PROMISES)
     assert 1 < clock.seconds < 5
     base_url = re.search(r"http://\S+", done.stdout)
     assert base_url is not None
@@ -163,7 +166,7 @@ def test_the_contract_check_of_the_stand_in_holds_whatever_the_proxy() -> None:
     done = check("--standin", **PROXIES)
 
     assert (done.returncode, done.stderr) == (0, "")
-    assert len(re.findall(r"  holds  ", done.stdout)) == 14
+    assert len(re.findall(r"  holds  ", done.stdout)) == len(PROMISES)
 
 
 REPORT_FILES = {"report.md", "report.html", "junit.xml", "cassette.json", "questions.patch"}
@@ -179,7 +182,7 @@ def test_the_reports_are_written_whole_and_without_anything_secret(tmp_path: Pat
     secrets = {DEMO_KEY, "QT123456", "QT234567", *private}
     texts = {path.name: path.read_text("utf-8") for path in folder.iterdir()}
 
-    assert (done.returncode, done.stderr, len(standin.requests)) == (0, "", 11)
+    assert (done.returncode, done.stderr, len(standin.requests)) == (0, "", 12)
     assert set(texts) == REPORT_FILES
     for name, text in (texts | {"standard output": done.stdout}).items():
         assert not [secret for secret in secrets if secret in text], name
@@ -213,12 +216,11 @@ def test_what_was_observed_can_be_applied_to_the_file_of_questions(tmp_path: Pat
 def test_no_report_is_written_if_something_secret_is_left_in_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The check itself has failed."""
     leaky = {"report.md": lambda run: f"a key: {DEMO_KEY}", "junit.xml": junit}
     monkeypatch.setattr(live, "REPORTS", leaky)
     done = check_of(Standin(), "--report-dir", str(tmp_path / "reports"))
 
-    assert done.returncode == 3
+    assert done.returncode == 4
     assert not (tmp_path / "reports").exists()
     assert done.stderr == (
         "contract: the key is left in what was to be written; nothing was written\n"
@@ -245,7 +247,7 @@ def test_drift_that_is_accepted_by_name_does_not_fail_the_run(tmp_path: Path) ->
     assert f"accepted until {day}: asked" in " ".join(done.stdout.split())
 
 
-def test_a_failure_of_the_check_itself_is_exit_code_3_with_a_traceback_of_code_alone(
+def test_a_failure_of_the_check_itself_is_exit_code_4_with_a_traceback_of_code_alone(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Exit code 1 would say that the vendor broke a promise; a message may quote an answer."""
@@ -257,10 +259,33 @@ def test_a_failure_of_the_check_itself_is_exit_code_3_with_a_traceback_of_code_a
     monkeypatch.setattr(live, "judge", fail)
     done = check_of(Standin())
 
-    assert done.returncode == 3
+    assert done.returncode == 4
     assert "the check itself failed: TypeError\n" in done.stderr
     assert "command.py" in done.stderr
     assert answer not in done.stderr
+
+
+def test_a_job_of_github_gets_an_annotation_for_each_promise_that_does_not_hold() -> None:
+    standin = Standin(demo_world(), {7: "500-html"}, behaviour=by_name("newest first"))
+    done = check_of(standin, GITHUB_ACTIONS="true")
+    lines = [line for line in done.stdout.splitlines() if line.startswith("::")]
+
+    drift, undecided = lines
+    assert drift == (
+        "::error title=Contract%3A in-order (drift)::"
+        "Items come by time (assumed): requests 1 to 6: newest first"
+    )
+    assert undecided.startswith(
+        "::warning title=Contract%3A over-long-refused (undecided)::"
+        "A range of more than a year is refused: request 7, over-long range: answered 500; "
+    )
+    assert "::" not in check_of(standin, GITHUB_ACTIONS="").stdout
+
+
+def test_no_text_ends_or_begins_an_annotation() -> None:
+    assert annotation("error", "a: b, c%", "x%0A\n::stop\r") == (
+        "::error title=a%3A b%2C c%25::x%250A ::stop"
+    )
 
 
 def test_the_live_check_is_undecided_where_nobody_answers() -> None:

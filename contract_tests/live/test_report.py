@@ -20,10 +20,12 @@ from rich.console import Console
 
 from contract_tests.suite.fuzzing import WORLD
 from mycirrus_contract.live.arguments import THOROUGH
-from mycirrus_contract.live.checks import PROMISES, Evidence, judge
-from mycirrus_contract.live.exchange import Exchange, Question
+from mycirrus_contract.live.checks import PROMISES, judge
+from mycirrus_contract.live.evidence import Evidence
+from mycirrus_contract.live.exchange import Exchange, ProbeRequest
+from mycirrus_contract.live.facts import Observed
 from mycirrus_contract.live.probe import Probe
-from mycirrus_contract.live.questions import Observed, OpenQuestion, contradictions, open_questions
+from mycirrus_contract.live.questions import OpenQuestion, contradictions, open_questions
 from mycirrus_contract.live.report import REPORTS, html, junit, markdown, print_run
 from mycirrus_contract.live.run import Run, in_words
 from mycirrus_contract.live.verdicts import Finding, Judgement, Verdict
@@ -64,11 +66,13 @@ def finding(verdict: Verdict, number: int = 1, **texts: str) -> Finding:
 
 
 def exchange(name: str = "whole range", reply: Reply | None = None, **changes: Any) -> Exchange:
-    return Exchange(Question(name, ("QT123456",), START, END), reply, **changes)
+    return Exchange(ProbeRequest(name, ("QT123456",), START, END), reply, **changes)
 
 
-ANSWERED = exchange(reply=json_reply(200, [ITEM, ITEM]), seconds=0.5)
-REFUSED = exchange("no key", json_reply(401, {}), began=1.5, seconds=0.25)
+TRACED = json_reply(200, [ITEM, ITEM]).with_headers(x_request_id="17")
+SAID = {"error": "NoKey", "description": "A key is missing."}
+ANSWERED = exchange(reply=TRACED, seconds=0.5)
+REFUSED = exchange("no key", json_reply(401, SAID), began=1.5, seconds=0.25)
 FAILED = exchange("first half", failure="no answer in time", began=2.75, seconds=1.25)
 AS_ASSUMED = OpenQuestion("order", "In which order?", "by time", Observed("by time"))
 OTHERWISE = OpenQuestion("null-fields", "Null?", "no", Observed("yes", agrees=False))
@@ -84,6 +88,7 @@ EVERY = Run(
     exchanges=(ANSWERED, REFUSED, FAILED),
     findings=tuple(finding(verdict, number) for number, verdict in enumerate(Verdict, 1)),
     questions=(AS_ASSUMED, OTHERWISE, UNSEEN),
+    notices=("the acceptance of x matches nothing",),
 )
 
 
@@ -169,7 +174,7 @@ OUTCOMES = {
 @pytest.mark.parametrize("verdict", Verdict)
 def test_a_finding_has_its_promise_verdict_and_reason_in_every_format(verdict: Verdict) -> None:
     run = run_of(Verdict.HOLDS, verdict)
-    (_, case) = suite(run)
+    (_, case) = suite(run).iter("testcase")
     (outcome,) = case
 
     assert re.search(rf"^Promise 2  +{verdict}  +reason 2 *$", terminal(run), re.MULTILINE)
@@ -199,7 +204,7 @@ def test_the_summaries_count_every_verdict() -> None:
     assert {row[0]: row[1] for row in report(run).rows("counts")} == {
         verdict: str(count) for verdict, count in run.counts.items()
     }
-    assert "Counted: 2 holds, 1 broken." in markdown(run)
+    assert "Counted: 1 broken, 2 holds." in markdown(run)
 
 
 def test_the_terminal_ends_with_what_to_do_what_was_observed_and_the_result() -> None:
@@ -207,11 +212,15 @@ def test_the_terminal_ends_with_what_to_do_what_was_observed_and_the_result() ->
     lines = [line.rstrip() for line in terminal(run).splitlines()]
 
     assert lines[1 + len(run.findings) :] == [
-        "What to do: look at it.",
         "What to do: tell the vendor.",
+        "What to do: look at it.",
         "What to do: run it again.",
+        "Note: the acceptance of x matches nothing.",
         "order: assumed by time, observed by time on 2026-03-04",
         "null-fields: assumed no, observed yes on 2026-03-04",
+        "request 1, whole range: 05:06:07.000Z  200  x-request-id: 17",
+        "request 2, no key: 05:06:08.500Z  401  NoKey; A key is missing.",
+        "request 3, first half: 05:06:09.750Z  no answer in time",
         "3 requests in 4.00 s.",
         in_words(run.findings),
     ]
@@ -249,20 +258,29 @@ def test_a_report_says_what_was_checked_and_what_came_of_it(render: Callable[[Ru
     assert "QT" not in words
 
 
-def test_the_requests_are_listed_with_answer_items_and_seconds() -> None:
-    expected = [
-        ["whole range", "200", "2", "0.50"],
-        ["no key", "401", "\N{EN DASH}", "0.25"],
-        ["first half", "no answer in time", "\N{EN DASH}", "1.25"],
+def test_the_requests_are_listed_with_what_the_vendor_needs_to_find_them() -> None:
+    """Time of day, status, the vendor's own words, and the id of the request."""
+    dash = "\N{EN DASH}"
+    assert rows(markdown(EVERY))[-3:] == [
+        ["1", "whole range", "05:06:07.000Z", "200", "2", "0.50", dash, "x-request-id: 17"],
+        ["2", "no key", "05:06:08.500Z", "401", dash, "0.25", "NoKey; A key is missing.", dash],
+        ["3", "first half", "05:06:09.750Z", "no answer in time", dash, "1.25", dash, dash],
     ]
-    listed = report(EVERY).rows("requests")
-
-    assert rows(markdown(EVERY))[-3:] == expected
-    assert [[*row[:3], row[4]] for row in listed] == expected
-    assert [row[3] for row in listed] == ["0.00", "1.50", "2.75"]
+    assert [row[:5] for row in report(EVERY).rows("requests")] == [
+        ["1. whole range", "05:06:07.000Z", "200 x-request-id: 17", "2", "0.50"],
+        ["2. no key", "05:06:08.500Z", "401 NoKey; A key is missing.", dash, "0.25"],
+        ["3. first half", "05:06:09.750Z", "no answer in time", dash, "1.25"],
+    ]
+    log = suite(EVERY).findtext("system-out") or ""
+    assert "request 2, no key: 05:06:08.500Z  401  NoKey; A key is missing." in log
     assert [bool(list(one.all(kind="open"))) for one in report(EVERY).all("tr", "request")] == [
         *(False, False, True)
     ]
+
+
+@pytest.mark.parametrize("show", FORMATS.values(), ids=list(FORMATS))
+def test_what_is_to_be_said_of_acceptances_is_in_every_format(show: Callable[[Run], str]) -> None:
+    assert "Note: the acceptance of x matches nothing." in show(EVERY)
 
 
 @pytest.mark.parametrize(
@@ -314,14 +332,14 @@ def test_a_run_with_nothing_in_it_is_shown(show: Callable[[Run], str]) -> None:
 def test_a_terminal_shows_markup_as_it_is() -> None:
     shown = terminal(worded(NASTY), 4000)
 
-    assert shown.count(BARE) == 2 * len(Verdict) + 1 + 3
+    assert shown.count(BARE) == 2 * len(Verdict) + 1 + 3 + 2
     assert shown.count("\n") == terminal(worded("tame"), 4000).count("\n")
     assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f]", shown)
 
 
 def test_markdown_shows_markup_as_it_is() -> None:
     assert kinds(markdown(worded("tame"))) == kinds(markdown(worded(NASTY)))
-    assert rows(markdown(worded(NASTY)))[1] == [BARE, "holds", BARE]
+    assert rows(markdown(worded(NASTY)))[1] == [BARE, "broken", BARE]
 
 
 def test_junit_shows_markup_as_it_is_in_characters_that_xml_allows() -> None:
@@ -330,7 +348,7 @@ def test_junit_shows_markup_as_it_is_in_characters_that_xml_allows() -> None:
 
     assert [one.tag for one in tame.iter()] == [one.tag for one in nasty.iter()]
     assert nasty[0].attrib["name"] == f"{BARE}: {BARE}"
-    assert nasty[1][0].attrib["message"] == BARE
+    assert nasty[0][0].attrib["message"] == BARE
     assert re.fullmatch(allowed, junit(worded(NASTY)))
 
 
@@ -349,7 +367,7 @@ def real_run() -> Run:
         sleep=clock.sleep,
         monotonic=lambda: clock.seconds,
     )
-    exchanges = probe.ask(["QT123456", "QT234567"], START, END)
+    exchanges = probe.run(["QT123456", "QT234567"], START, END)
     questions = open_questions(Evidence(exchanges))
     return replace(
         EVERY,

@@ -6,7 +6,8 @@
       expires: "2027-03-31"            # the last day, in UTC
 
 Only drift can be accepted, never a broken promise. An acceptance that has expired fails the run,
-whether the drift is still there or not, so that the file stays true.
+whether the drift is still there or not, so that the file stays true; one that matches nothing in a
+run is said.
 """
 
 from collections.abc import Iterable
@@ -18,10 +19,10 @@ from typing import Any
 import yaml
 
 from cirrus_ext import ConfigurationError
-from mycirrus_contract.problems import NOT_SHOWN
 
 from .checks import PROMISES
-from .questions import JUDGED_BY_A_PROMISE, LOOKS
+from .facts import LOOKS
+from .questions import JUDGED_BY_A_PROMISE
 from .verdicts import Finding, Judgement, Verdict
 
 LONGEST = timedelta(days=366)
@@ -46,6 +47,20 @@ class Acceptance:
     expires: date
 
 
+class _DuplicateKeyError(yaml.YAMLError):
+    """A mapping names a key twice, and YAML would silently take the last one."""
+
+
+class _Loader(yaml.SafeLoader):
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002 - as in YAML
+        keys = [key.value for key, _ in node.value]
+        for key in keys:
+            if keys.count(key) > 1:
+                line = node.start_mark.line + 1
+                raise _DuplicateKeyError(f"line {line}: the key {key!r} is there twice")
+        return super().construct_mapping(node, deep)
+
+
 def load(path: Path, today: date) -> list[Acceptance]:
     """Read a file of accepted drift.
 
@@ -57,9 +72,12 @@ def load(path: Path, today: date) -> list[Acceptance]:
         ConfigurationError: It cannot be read, or an entry is not as it has to be.
     """
     try:
-        entries = yaml.safe_load(path.read_text(encoding="utf-8")) or []
+        # A subclass of the safe loader.
+        entries = yaml.load(path.read_text(encoding="utf-8"), _Loader) or []  # noqa: S506
     except OSError as error:
         raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from error
+    except _DuplicateKeyError as error:
+        raise ConfigurationError(f"{path}, {error}") from error
     except (UnicodeDecodeError, yaml.YAMLError) as error:
         raise ConfigurationError(f"{path} is not YAML in UTF-8") from error
     if not isinstance(entries, list):
@@ -109,56 +127,68 @@ def _day(where: str, value: Any, today: date) -> date:
 
 def apply(
     findings: Iterable[Finding], accepted: Iterable[Acceptance], today: date
-) -> list[Finding]:
+) -> tuple[list[Finding], list[str]]:
     """Let accepted drift be no drift, and expired acceptances be one.
 
     Args:
         findings: Of a run.
         accepted: What the file says.
         today: In UTC.
+
+    Returns:
+        The findings, and what is to be said of acceptances that do not apply.
     """
-    by_name = {acceptance.promise: acceptance for acceptance in accepted}
-    findings = list(findings)
-    applied = [_applied(finding, by_name.pop(finding.name, None), today) for finding in findings]
-    return applied + [
-        Finding(
-            acceptance.promise,
-            "An acceptance of what this run has not seen",
-            _expired(acceptance, "nothing of it was seen"),
-        )
-        for acceptance in by_name.values()
-        if acceptance.expires < today
-    ]
+    shown = {finding.name: finding for finding in findings}
+    notices = []
+    for acceptance in accepted:
+        finding = shown.get(acceptance.promise)
+        if (notice := _notice(finding, acceptance)) is not None:
+            notices.append(f"the acceptance of {acceptance.promise} {notice}")
+        if acceptance.expires < today:
+            finding = finding or Finding(
+                acceptance.promise,
+                "An acceptance of what this run has not seen",
+                Judgement(Verdict.NOT_ASKED, "nothing of it was seen"),
+            )
+            shown[finding.name] = _expired(finding, acceptance)
+        elif finding is not None and _applies(finding, acceptance):
+            shown[finding.name] = _accepted(finding, acceptance)
+    return list(shown.values()), notices
 
 
-def _applied(finding: Finding, acceptance: Acceptance | None, today: date) -> Finding:
-    if acceptance is None or finding.verdict == Verdict.BROKEN:
+def _notice(finding: Finding | None, acceptance: Acceptance) -> str | None:
+    """Say what an acceptance does not match; None if it matches all that was seen."""
+    if finding is None:
+        return "matches nothing in this run"
+    if finding.verdict == Verdict.BROKEN:
+        return "does not apply: this is broken, and only drift can be accepted"
+    if finding.verdict != Verdict.DRIFT:
+        return f"matches nothing in this run: {finding.verdict}"
+    marks = set(finding.judgement.marks)
+    if not marks <= acceptance.marks:
+        return f"does not name {', '.join(sorted(marks - acceptance.marks))}"
+    unseen = sorted(acceptance.marks - marks)
+    return f"names what was not seen in this run: {', '.join(unseen)}" if unseen else None
+
+
+def _applies(finding: Finding, acceptance: Acceptance) -> bool:
+    """Whether each mark of a drift is accepted."""
+    marks = set(finding.judgement.marks)
+    return finding.verdict == Verdict.DRIFT and bool(marks) and marks <= acceptance.marks
+
+
+def _accepted(finding: Finding, acceptance: Acceptance) -> Finding:
+    judgement = finding.judgement
+    because = f"{judgement.because}; accepted until {acceptance.expires}: {acceptance.reason}"
+    judgement = replace(judgement, verdict=Verdict.ACCEPTED, because=because, advice="")
+    return replace(finding, judgement=judgement)
+
+
+def _expired(finding: Finding, acceptance: Acceptance) -> Finding:
+    """The drift that an expired acceptance is; what is broken stays broken."""
+    if finding.verdict == Verdict.BROKEN:
         return finding
-    if acceptance.expires < today:
-        judgement = finding.judgement
-        return replace(finding, judgement=_expired(acceptance, judgement.because, judgement.marks))
-    if finding.verdict == Verdict.HOLDS:
-        judgement = replace(
-            finding.judgement, advice=f"the acceptance of {finding.name} is not needed: remove it"
-        )
-        return replace(finding, judgement=judgement)
+    because = f"{finding.judgement.because}; its acceptance ended on {acceptance.expires}"
+    advice = f"renew the acceptance of {acceptance.promise} with a reason, or remove it"
     marks = finding.judgement.marks
-    is_named = set(marks) <= acceptance.marks and not any(NOT_SHOWN in mark for mark in marks)
-    if finding.verdict != Verdict.DRIFT or not is_named:
-        return finding
-    because = (
-        f"{finding.judgement.because}; accepted until {acceptance.expires}: {acceptance.reason}"
-    )
-    return replace(
-        finding,
-        judgement=replace(finding.judgement, verdict=Verdict.ACCEPTED, because=because, advice=""),
-    )
-
-
-def _expired(acceptance: Acceptance, because: str, marks: tuple[str, ...] = ()) -> Judgement:
-    return Judgement(
-        Verdict.DRIFT,
-        f"{because}; its acceptance ended on {acceptance.expires}",
-        f"look at {acceptance.promise} again: renew its acceptance with a reason, or remove it",
-        marks,
-    )
+    return replace(finding, judgement=Judgement(Verdict.DRIFT, because, advice, marks))

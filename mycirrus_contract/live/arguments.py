@@ -5,13 +5,15 @@ from pathlib import Path
 from mycirrus_contract.arguments import Parser
 
 BUDGET = 9  # requests of the check's own
-THOROUGH = 15  # with this budget it asks all that it can ask
+THOROUGH = 15  # with this budget it sends all that it can send
+CONTROLS = 3  # controls and repeats, on top of the budget
 EXIT_CODES = """\
 exit codes:
   0  every promise that was asked about holds
   1  a promise is broken, or new drift was found, or an acceptance has expired
   2  bad usage, or the API refused the key in every answer
-  3  undecided: unreachable, throttled, or nothing to look at"""
+  3  undecided: unreachable, throttled, or nothing to look at
+  4  the check itself failed: nothing is said of the API"""
 
 
 def parser() -> Parser:
@@ -36,8 +38,8 @@ def parser() -> Parser:
         type=int,
         default=BUDGET,
         metavar="N",
-        help=f"the most requests, besides one or two through the SDK; default {BUDGET}; with "
-        f"{THOROUGH} it asks all that can be asked",
+        help=f"the most requests, besides up to two through the SDK and up to {CONTROLS} controls "
+        f"and repeats; default {BUDGET}; with {THOROUGH} it sends all that it can send",
     )
     command.add_argument(
         "--report-dir",

@@ -1,30 +1,46 @@
-"""A run on disk, redacted, and the same run again without a network.
+"""A run as a file, without its secrets: what was sent, what was answered, what was found.
 
-The answers are played through respx and the guard of the honest mocks: what is off spec in them is
-named in the cassette, and a cassette that names something else fails. So a surprise of the live API
-becomes a test: put its cassette into ``contract_tests/live/cassettes/``.
+`contract_tests.live.replay` plays it again offline, so that a surprise of the live API becomes a
+test: put its cassette into ``contract_tests/live/cassettes/``.
 """
 
 import json
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
-
-import httpx
+from urllib.parse import parse_qsl, urlencode
 
 from cirrus_ext import ConfigurationError
 from mycirrus_contract.conformity import reply_violations, request_violations
 from mycirrus_contract.messages import Reply, Request
-from mycirrus_contract.model import PATH
 
-from .exchange import WRONG_KEY, Exchange, Question
+from .exchange import Exchange
 from .run import Run
 
-FORMAT = 1
-REPLAY_URL = "http://127.0.0.1/v1"
-REPLAY_KEY = "replay-has-no-key"
+FORMAT = 2
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A recorded exchange.
+
+    Attributes:
+        name: Of the request.
+        sent: What was sent, with the path after the base URL, and the kind of the key in the place
+            of the key.
+        reply: What was answered; None if no whole answer came.
+        failure: Why none came.
+        seconds: How long it took.
+        off_spec: What was off spec in it, as the guard of the mocks saw it.
+    """
+
+    name: str
+    sent: Request
+    reply: Reply | None
+    failure: str
+    seconds: float
+    off_spec: dict[str, list[str]]
 
 
 @dataclass(frozen=True)
@@ -33,26 +49,23 @@ class Cassette:
 
     Attributes:
         recorded: When the run began, in UTC.
-        server: Whom it asked.
-        version: Of this project, then.
+        server: The base URL.
         budget: Of the run.
-        exchanges: Every request, in order, with stand-ins for what is secret or personal.
-        excuses: What was off spec in each of them, as the guard of the mocks saw it.
+        instruments: Replacements of the serial numbers, of the same shape.
+        start: Of the chosen range, in UTC.
+        end: Of the chosen range, in UTC.
+        exchanges: Every exchange, in order.
         verdicts: What was found, by the name of the finding.
     """
 
     recorded: datetime
     server: str
-    version: str
     budget: int
-    exchanges: tuple[Exchange, ...]
-    excuses: tuple[dict[str, list[str]], ...]
+    instruments: tuple[str, ...]
+    start: datetime
+    end: datetime
+    exchanges: tuple[Recorded, ...]
     verdicts: dict[str, str]
-
-    @property
-    def chosen(self) -> Question:
-        """The first question: instruments and range of the run."""
-        return self.exchanges[0].question
 
 
 def dumps(run: Run, verdicts: dict[str, str]) -> str:
@@ -64,12 +77,15 @@ def dumps(run: Run, verdicts: dict[str, str]) -> str:
     """
     content = {
         "format": FORMAT,
-        "about": "a run of the contract probe; serials, users and messages are stand-ins of the "
-        "same shape, and there is no key in it",
+        "about": "a run of the contract check; serials, users and messages are replaced by others "
+        "of the same shape, and there is no key in it",
         "recorded": run.began.isoformat(),
         "server": run.base_url,
         "version": run.version,
         "budget": run.budget,
+        "instruments": run.instruments,
+        "start": run.start.isoformat(),
+        "end": run.end.isoformat(),
         "verdicts": verdicts,
         "exchanges": [_exchange(exchange) for exchange in run.exchanges],
     }
@@ -77,41 +93,37 @@ def dumps(run: Run, verdicts: dict[str, str]) -> str:
 
 
 def _exchange(exchange: Exchange) -> dict[str, Any]:
-    question = asdict(exchange.question)
-    question |= {name: question[name].isoformat() for name in ("start", "end")}
-    reply = exchange.reply
+    sent = exchange.sent or Request("GET", "")
     return {
-        "question": question,
-        "request": f"GET {PATH}?{request_of(exchange.question).query}",
-        "reply": reply
-        and {
-            "status": reply.status,
-            "headers": reply.headers,
-            "json" if reply.is_json else "text": reply.json
-            if reply.is_json
-            else reply.body.decode("utf-8", "replace"),
+        "name": exchange.request.name,
+        "request": {
+            "method": sent.method,
+            "path": sent.path,
+            "query": parse_qsl(sent.query, keep_blank_values=True),
+            "key": sent.headers.get("x-api-key"),
         },
+        "reply": exchange.reply and _reply(exchange.reply),
         "failure": exchange.failure,
+        "began": exchange.began,
         "seconds": exchange.seconds,
-        "sdk": exchange.sdk,
-        "off_spec": excuses(exchange),
+        "off_spec": off_spec(sent, exchange.reply),
     }
 
 
-def request_of(question: Question) -> Request:
-    """What the probe sends for a question, with a key of the replay's."""
-    key = {"right": REPLAY_KEY, "wrong": WRONG_KEY, "none": None}[question.key]
-    headers = {} if key is None else {"x-api-key": key}
-    query = str(httpx.QueryParams(question.parameters))
-    return Request("GET", f"/v1{PATH}", query, headers)
+def _reply(reply: Reply) -> dict[str, Any]:
+    body = (
+        {"json": reply.json} if reply.is_json else {"text": reply.body.decode("utf-8", "replace")}
+    )
+    return {"status": reply.status, "headers": reply.headers, **body}
 
 
-def excuses(exchange: Exchange) -> dict[str, list[str]]:
+def off_spec(sent: Request, reply: Reply | None) -> dict[str, list[str]]:
     """What is off spec in an exchange, as the guard of the mocks sees it."""
-    request = request_of(exchange.question)
+    headers = {} if sent.headers.get("x-api-key") == "none" else sent.headers
+    request = Request(sent.method, f"/v1{sent.path}", sent.query, headers)
     found = {
-        "off_spec": reply_violations(request, exchange.reply),
-        "off_spec_request": request_violations(request, exchange.reply),
+        "off_spec": reply_violations(request, reply),
+        "off_spec_request": request_violations(request, reply),
     }
     return {name: problems for name, problems in found.items() if problems}
 
@@ -120,7 +132,7 @@ def load(path: Path) -> Cassette:
     """Read a cassette.
 
     Raises:
-        ConfigurationError: It cannot be read, or is none.
+        ConfigurationError: It cannot be read, or is not a cassette.
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -129,99 +141,36 @@ def load(path: Path) -> Cassette:
     except ValueError as error:
         raise ConfigurationError(f"{path} is not JSON") from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
-        raise ConfigurationError(f"{path} is no cassette of format {FORMAT}")
+        raise ConfigurationError(f"{path} is not a cassette of format {FORMAT}")
     try:
         cassette = Cassette(
             recorded=datetime.fromisoformat(content["recorded"]),
             server=str(content["server"]),
-            version=str(content["version"]),
             budget=int(content["budget"]),
-            exchanges=tuple(_played(entry) for entry in content["exchanges"]),
-            excuses=tuple(dict(entry["off_spec"]) for entry in content["exchanges"]),
+            instruments=tuple(content["instruments"]),
+            start=datetime.fromisoformat(content["start"]),
+            end=datetime.fromisoformat(content["end"]),
+            exchanges=tuple(map(_recorded, content["exchanges"])),
             verdicts=dict(content["verdicts"]),
         )
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
         raise ConfigurationError(f"{path} is not whole: {type(error).__name__}") from error
     if not cassette.exchanges:
-        raise ConfigurationError(f"{path} is not whole: there is no question in it")
+        raise ConfigurationError(f"{path} is not whole: it has no exchanges")
     return cassette
 
 
-def _played(entry: dict[str, Any]) -> Exchange:
-    given = entry["question"]
-    question = Question(
-        **given
-        | {
-            "instruments": tuple(given["instruments"]),
-            "start": datetime.fromisoformat(given["start"]),
-            "end": datetime.fromisoformat(given["end"]),
-        }
-    )
-    return Exchange(
-        question,
-        _reply(entry["reply"]),
+def _recorded(entry: dict[str, Any]) -> Recorded:
+    request, reply = entry["request"], entry["reply"]
+    if reply is not None:
+        body = reply["text"] if "text" in reply else json.dumps(reply["json"], ensure_ascii=False)
+        reply = Reply(reply["status"], reply["headers"], body.encode())
+    query = urlencode([tuple(pair) for pair in request["query"]])
+    return Recorded(
+        entry["name"],
+        Request(request["method"], request["path"], query, {"x-api-key": request["key"]}),
+        reply,
         failure=entry["failure"],
         seconds=float(entry["seconds"]),
-        sdk=entry["sdk"],
+        off_spec=dict(entry["off_spec"]),
     )
-
-
-def _reply(entry: dict[str, Any] | None) -> Reply | None:
-    if entry is None:
-        return None
-    body = entry["text"] if "text" in entry else json.dumps(entry["json"], ensure_ascii=False)
-    return Reply(entry["status"], entry["headers"], body.encode())
-
-
-Play = Callable[[httpx.Request], httpx.Response]
-
-
-class ReplayError(RuntimeError):
-    """The probe asks something else than was recorded."""
-
-
-class RecordedFailureError(httpx.ConnectError):
-    """No answer came then, and none comes now."""
-
-    def __init__(self, failure: str, extensions: dict[str, str]) -> None:
-        super().__init__(failure)
-        self.extensions = extensions
-
-
-def answers(cassette: Cassette, sleep: Callable[[float], object]) -> Iterator[Play]:
-    """The recorded answers as side effects of a respx route, each to its own question.
-
-    Args:
-        cassette: What was recorded.
-        sleep: Is told how many seconds each answer took.
-    """
-    for exchange, excused in zip(cassette.exchanges, cassette.excuses, strict=True):
-        yield _side_effect(exchange, excused, sleep)
-
-
-def _side_effect(
-    exchange: Exchange, excused: dict[str, list[str]], sleep: Callable[[float], object]
-) -> Play:
-    expected = request_of(exchange.question)
-
-    def play(request: httpx.Request) -> httpx.Response:
-        asked = Request.of(request)
-        if (asked.method, asked.path, asked.parameters) != (
-            *("GET", expected.path),
-            expected.parameters,
-        ):
-            raise ReplayError(f"asked {asked.query}, and recorded is {expected.query}")
-        if asked.headers.get("x-api-key") != expected.headers.get("x-api-key"):
-            raise ReplayError(f"{exchange.question.name} is asked with another key than recorded")
-        sleep(exchange.seconds)
-        extensions = {name: "; ".join(problems) for name, problems in excused.items()}
-        if exchange.reply is None:
-            raise RecordedFailureError(exchange.failure, extensions)
-        return httpx.Response(
-            exchange.reply.status,
-            headers=exchange.reply.headers,
-            content=exchange.reply.body,
-            extensions=extensions,
-        )
-
-    return play

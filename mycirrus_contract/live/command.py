@@ -1,4 +1,4 @@
-"""``mycirrus contract``: ask the API, and say which promises it keeps.
+"""``mycirrus contract``: send the API a few requests, and say which promises it keeps.
 
 The key comes from ``MYCIRRUS_API_KEY`` and from nowhere else, so that no process list shows it.
 """
@@ -23,25 +23,27 @@ from mycirrus_contract.standin.rules import DEMO_KEY
 from .acceptance import Acceptance, apply, load
 from .arguments import BUDGET, parser
 from .cassette import dumps
-from .checks import Evidence, judge
+from .checks import judge
+from .evidence import Evidence
 from .exchange import Exchange
-from .github import write_outputs
+from .github import annotation, annotations, is_job, write_outputs
 from .patch import OUR_QUESTIONS, QuestionsFile, patch
 from .probe import Probe
 from .questions import contradictions, open_questions
 from .redaction import LeakError, Redactor
 from .report import REPORTS, print_run
 from .run import Run
+from .verdicts import worst_first
 
 INSTRUMENTS_VARIABLE = "MYCIRRUS_INSTRUMENTS"
-BAD_USAGE, UNDECIDED = 2, 3
+BAD_USAGE, UNDECIDED, OWN_FAILURE = 2, 3, 4
 # So that a range of more than a year fits before it.
 EARLIEST_END = datetime(1900, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
 class Target:
-    """Whom to ask about what."""
+    """Which API is checked, and about what."""
 
     base_url: str
     api_key: Secret
@@ -57,7 +59,7 @@ class Target:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Ask and judge.
+    """Check the contract.
 
     Returns:
         The exit code, see `arguments.EXIT_CODES`.
@@ -79,13 +81,17 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"contract: {error}", file=sys.stderr)
         return BAD_USAGE
     except LeakError as error:
-        print(f"contract: {error}", file=sys.stderr)
-        return UNDECIDED
+        return _own_failure(str(error))
     except Exception as error:  # noqa: BLE001 - 1 would say that the vendor broke a promise
         traceback.print_tb(error.__traceback__)  # without its message, which may quote an answer
-        text = f"contract: undecided, because the check itself failed: {type(error).__name__}"
-        print(text, file=sys.stderr)
-        return UNDECIDED
+        return _own_failure(f"the check itself failed: {type(error).__name__}")
+
+
+def _own_failure(text: str) -> int:
+    print(f"contract: {text}", file=sys.stderr)
+    if is_job():
+        print(annotation("error", "Contract check", text), flush=True)
+    return OWN_FAILURE
 
 
 def _key() -> Secret:
@@ -144,7 +150,7 @@ def _accepted(path: Path | None) -> tuple[Acceptance, ...]:
 
 
 def run(console: Console, target: Target) -> int:
-    """Ask, judge, print, and write the reports.
+    """Send the requests, judge the answers, print, and write the reports.
 
     Returns:
         The exit code.
@@ -155,23 +161,24 @@ def run(console: Console, target: Target) -> int:
     """
     count = len(target.instruments)
     console.print(
-        f"Asking {target.base_url} about {count} instrument{'s' if count > 1 else ''}, "
+        f"Checking {target.base_url} with {count} instrument{'s' if count > 1 else ''}, "
         f"{wire_time(target.start)} to {wire_time(target.end)}:",
         highlight=False,
         markup=False,
     )
-    began = datetime.now(UTC).replace(microsecond=0)
+    began = floor_ms(datetime.now(UTC))
     probe = Probe(
         target.base_url,
         target.api_key.reveal(),
         interval=target.interval,
         budget=target.budget,
     )
-    asked = probe.ask(target.instruments, target.start, target.end)
-    redactor = Redactor(target.api_key.reveal(), asked)
+    exchanges = probe.run(target.instruments, target.start, target.end)
+    redactor = Redactor(target.api_key.reveal(), exchanges)
     # From here on nobody sees what has to stay secret.
-    result = judged(target, [redactor.exchange(exchange) for exchange in asked], began)
-    shown = replace(result, findings=tuple(apply(result.findings, target.accepted, began.date())))
+    result = judged(target, [redactor.exchange(exchange) for exchange in exchanges], began)
+    findings, notices = apply(result.findings, target.accepted, began.date())
+    shown = replace(result, findings=tuple(worst_first(findings)), notices=tuple(notices))
     texts = reports(shown, result, redactor, target.questions)
     print_run(console, shown, questions=target.shows_questions)
     where = "--report-dir DIR writes it"
@@ -184,6 +191,9 @@ def run(console: Console, target: Target) -> int:
     if shown.answered and target.shows_questions:
         text = f"What was observed, as a patch for {target.questions.name}: {where}"
         console.print(text, soft_wrap=True, highlight=False, markup=False)
+    if is_job():
+        for line in annotations(shown):
+            console.print(line, soft_wrap=True, highlight=False, markup=False, emoji=False)
     write_outputs(shown)
     return shown.exit_code
 
@@ -193,14 +203,14 @@ def judged(target: Target, exchanges: list[Exchange], began: datetime) -> Run:
     questions = open_questions(Evidence(exchanges))
     return Run(
         base_url=target.base_url,
-        instruments=exchanges[0].question.instruments,
+        instruments=exchanges[0].request.instruments,
         start=target.start,
         end=target.end,
         began=began,
         version=__version__,
         budget=target.budget,
         exchanges=tuple(exchanges),
-        findings=(*judge(exchanges), *contradictions(questions)),
+        findings=tuple(worst_first([*judge(exchanges), *contradictions(questions)])),
         questions=tuple(questions),
     )
 
@@ -225,7 +235,7 @@ def reports(
     blank = "".join(render(_nothing_of(shown)) for render in REPORTS.values())
     blank += questions.text
     said = " ".join(f"{one.judgement.because} {one.judgement.advice}" for one in shown.findings)
-    said += " ".join(one.question.name for one in shown.exchanges)
+    said += " ".join(f"{one.request.name} {one.error_text}" for one in shown.exchanges)
     for text in texts.values():
         redactor.check(text, blank, said)
     cassette = dumps(result, verdicts)

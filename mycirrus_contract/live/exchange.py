@@ -1,24 +1,46 @@
-"""A question that the probe can ask, and what came back."""
+"""One request of the probe, and what was answered."""
 
+import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
+from functools import cached_property
 from typing import Any, Literal
 
 from cirrus_ext.ranges import wire_time
-from mycirrus_contract.messages import Reply
-from mycirrus_contract.model import PATH, tolerant
+from mycirrus_contract.conformity import reply_problems
+from mycirrus_contract.messages import Reply, Request
+from mycirrus_contract.model import PATH, strict, tolerant
+from mycirrus_contract.problems import Problem
 from mycirrus_contract.times import TIME, instant
+
+TOLERANT, STRICT = tolerant().operation(PATH), strict().operation(PATH)
 
 KeyKind = Literal["right", "none", "wrong"]
 Spelling = Literal["Z", "", "+00:00"]
 # Of the shape of the example on the vendor's authentication page, and nobody's key.
 WRONG_KEY = "mycirrus-000000-0000000000000000"
-UNKNOWN_SERIAL = "NO-SUCH-INSTRUMENT"
+
+# What says these stands before the API and reports that it is away or slow.
+OUTAGES = {408, 502, 503, 504, *range(520, 531)}
+
+# Media types that may be shown; any other could hold what a server was sent.
+KNOWN_TYPES = {"text/html", "text/plain", "application/xml", "application/problem+json"}
+
+# Headers by which a vendor finds a request in its logs.
+TRACE_HEADERS = (
+    *("x-request-id", "request-id", "x-correlation-id", "correlation-id", "x-trace-id"),
+    *("traceparent", "x-ms-request-id", "apigw-requestid", "x-amzn-requestid", "x-amzn-trace-id"),
+    *("x-azure-ref", "x-amz-cf-id", "x-b3-traceid", "x-cloud-trace-context", "cf-ray"),
+)
+# The texts of an error body: those of the spec, and those of RFC 9457.
+ERROR_TEXTS = ("error", "description", "title", "detail", "errors")
+NOT_SHOWN = "(not shown)"  # takes the place of an error code that holds something secret
 
 
 @dataclass(frozen=True)
-class Question:
+class ProbeRequest:
     """One request that the probe can send.
 
     Attributes:
@@ -26,11 +48,11 @@ class Question:
         instruments: The serial numbers.
         start: Aware, in UTC.
         end: Aware, in UTC.
-        key: Which key goes with it.
+        key: Which key is sent.
         zone: How the times say that they are in UTC; empty says nothing.
-        joined: Whether the serial numbers go as one value with commas.
+        joined: Whether the serial numbers are sent as one value with commas.
         without: A parameter that is left out.
-        sdk: Whether the SDK asks it, and not the probe's own client.
+        sdk: Whether the SDK sends it, and not the probe's own client.
     """
 
     name: str
@@ -46,10 +68,8 @@ class Question:
     @property
     def parameters(self) -> dict[str, str | tuple[str, ...]]:
         """The query, as the vendor's page writes it; httpx repeats the key of a tuple."""
-        rule = tolerant().operation(PATH).known_range_rule()
-        start, end = (
-            wire_time(moment).removesuffix("Z") + self.zone for moment in (self.start, self.end)
-        )
+        rule = TOLERANT.known_range_rule()
+        start, end = (_written(moment) + self.zone for moment in (self.start, self.end))
         serials = (",".join(self.instruments),) if self.joined else self.instruments
         parameters: dict[str, str | tuple[str, ...]] = {
             "instruments": serials,
@@ -60,26 +80,35 @@ class Question:
         return parameters
 
 
+def _written(moment: datetime) -> str:
+    if moment.microsecond % 1000:
+        return moment.isoformat(timespec="microseconds").removesuffix("+00:00")
+    return wire_time(moment).removesuffix("Z")
+
+
 @dataclass(frozen=True)
 class Exchange:
-    """A question, and what came back.
+    """A request, and what was answered.
 
     Attributes:
-        question: What was asked.
+        request: What the probe was to send.
         reply: What was answered; None if no whole answer came.
         failure: Why none came: the kind of the error, without addresses.
         seconds: How long it took.
-        began: Seconds from the first request to this one.
-        sdk: How what the SDK returned is not what was served; empty if it is, or if the SDK was
-            not asked.
+        began: Seconds from the start of the run to this request.
+        sdk: How what the SDK returned differs from what was served; empty if it does not, or if
+            the SDK did not send the request.
+        sent: What was sent, with the path after the base URL, and the kind of the key in the place
+            of the key; None if nothing was.
     """
 
-    question: Question
+    request: ProbeRequest
     reply: Reply | None = None
     failure: str = ""
     seconds: float = 0.0
     began: float = 0.0
     sdk: str = ""
+    sent: Request | None = None
 
     @property
     def status(self) -> int | None:
@@ -93,20 +122,84 @@ class Exchange:
 
     @property
     def is_empty(self) -> bool:
-        """Whether there is a 200 with nothing in it."""
+        """Whether there is a 200 with an empty list in it."""
         return self.is_answered and self.reply is not None and self.reply.json == []
 
     @property
+    def is_refused(self) -> bool:
+        """Whether there is a 4xx that is about the request, and not about the key or the load."""
+        status = self.status
+        return status is not None and 400 <= status <= 499 and status not in {401, 403, 408, 429}
+
+    @property
     def items(self) -> list[dict[str, Any]]:
-        """The items of a 200; what is no object is left out."""
+        """The items of a 200; elements that are no objects are left out."""
         return list(self.reply.objects()) if self.reply and self.status == 200 else []
 
     @property
+    def bag(self) -> Counter[str]:
+        """The elements of the list of a 200, in any order; empty without one."""
+        return self.reply.bag() if self.reply is not None and self.is_answered else Counter()
+
+    @cached_property
+    def documented_problems(self) -> list[Problem]:
+        """How the reply breaks what the vendor's page documents, and not what we infer from it."""
+        if not self._has_known_status or self.reply is None or _is_inferred(self.reply.status):
+            return []
+        return [one for one in reply_problems(self.reply, TOLERANT) if not _is_assumed(one)]
+
+    @cached_property
+    def assumed_problems(self) -> list[Problem]:
+        """How the reply breaks the strict reading; empty for an undocumented status."""
+        if not self._has_known_status or self.reply is None:
+            return []
+        return reply_problems(self.reply, STRICT)
+
+    @property
+    def _has_known_status(self) -> bool:
+        return self.status in TOLERANT.statuses
+
+    @property
     def error_code(self) -> str | None:
-        """The field ``error`` of a refusal, if it is a text."""
-        body = None if self.reply is None else self.reply.json
+        """The field ``error`` of a 4xx, if it is a text that can be shown."""
+        body = (
+            None if self.reply is None or not 400 <= self.reply.status <= 499 else self.reply.json
+        )
         code = body.get("error") if isinstance(body, dict) else None
-        return code if isinstance(code, str) else None
+        return code if isinstance(code, str) and code != NOT_SHOWN else None
+
+    @property
+    def error_text(self) -> str:
+        """What an error body says, in the vendor's own words; empty if nothing."""
+        body = None if self.reply is None or self.reply.status < 400 else self.reply.json
+        if not isinstance(body, dict):
+            return ""
+        return "; ".join(text for name in ERROR_TEXTS for text in texts_in(body.get(name)))
+
+    @property
+    def trace(self) -> str:
+        """The header by which the vendor finds the request: ``x-request-id: 17``; or empty."""
+        headers = {} if self.reply is None else self.reply.headers
+        return next((f"{name}: {headers[name]}" for name in TRACE_HEADERS if name in headers), "")
+
+
+def _is_inferred(status: int) -> bool:
+    return "x-source" in TOLERANT.definition["responses"][str(status)]
+
+
+def _is_assumed(problem: Problem) -> bool:
+    """Whether the spec infers a rule; the page says nothing of Retry-After and of charsets."""
+    is_silent = problem.path == "retry-after" or "charset" in problem.text
+    return is_silent or problem.source.startswith("inferred")
+
+
+def texts_in(value: Any) -> Iterator[str]:
+    """The texts in a value, at any depth."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for part in value.values() if isinstance(value, dict) else value:
+            yield from texts_in(part)
 
 
 @dataclass(frozen=True)
@@ -116,7 +209,7 @@ class Stamp:
     Attributes:
         instant: Nanoseconds since the year 1; the true time may be later, if digits were cut off.
         unit: What the last digit stands for, in nanoseconds.
-        digits: How many digits there are behind the second.
+        digits: The number of digits after the second.
     """
 
     instant: int
@@ -125,7 +218,7 @@ class Stamp:
 
 
 def stamps(items: list[dict[str, Any]]) -> Iterator[Stamp]:
-    """The times that can be read; what cannot is the schema's business."""
+    """The times of items; one that cannot be read is left out."""
     for item in items:
         text = item.get("time")
         match = TIME.fullmatch(text) if isinstance(text, str) else None
@@ -138,28 +231,11 @@ def stamps(items: list[dict[str, Any]]) -> Iterator[Stamp]:
             continue
 
 
-def middle_of(items: list[dict[str, Any]], start: datetime, end: datetime) -> datetime:
-    """Where to cut a range in two: at an item, so that the cut shows what the ends mean.
+def instants(exchange: Exchange) -> list[int]:
+    """The times of the items of an answer, in its order."""
+    return [stamp.instant for stamp in stamps(exchange.items)]
 
-    Of the items in the middle it is the one with the nearest neighbours: a part that reaches too
-    far shows most easily there. Only whole milliseconds can be asked for, and only a time with
-    three digits or more is taken at its word; without such an item the cut is between two items,
-    or in the middle of the range.
-    """
-    times = sorted(stamps(items), key=lambda stamp: stamp.instant)
-    first, last = (instant(wire_time(moment)) for moment in (start, end))
-    inside = [stamp for stamp in times if first < stamp.instant < last]
-    exact = [
-        (after.instant - before.instant, stamp.instant)
-        for before, stamp, after in zip(inside, inside[1:], inside[2:], strict=False)
-        if stamp.digits >= 3 and stamp.instant % 10**6 == 0
-    ]
-    quarter, half = len(exact) // 4, len(inside) // 2
-    if exact:
-        cut = min(exact[quarter : len(exact) - quarter])[1]
-    elif len(inside) > 1:
-        cut = (inside[half - 1].instant + inside[half].instant) // 2
-    else:
-        cut = (first + last) // 2
-    millisecond = (cut - first) // 10**6 or 1
-    return start + timedelta(milliseconds=millisecond)
+
+def spelling(text: str) -> str:
+    """A text without case, blanks and punctuation, so that two spellings of a serial compare."""
+    return re.sub(r"[\W_]", "", text).casefold()

@@ -1,17 +1,27 @@
-"""What a job on GitHub gets of a run: the outputs of its step."""
+"""What a job on GitHub gets of a run: the outputs of its step, and annotations."""
 
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
+
+from mycirrus_contract.text import brief
 
 from .run import Run
 from .verdicts import Verdict
+
+LEVELS = {Verdict.BROKEN: "error", Verdict.DRIFT: "error", Verdict.UNDECIDED: "warning"}
+
+
+def is_job() -> bool:
+    """Whether this is a job of GitHub Actions."""
+    return os.environ.get("GITHUB_ACTIONS") == "true"
 
 
 def write_outputs(run: Run) -> None:
     """Append ``verdict`` and ``counts`` to the file that GitHub names; elsewhere do nothing."""
     path = os.environ.get("GITHUB_OUTPUT")
-    if path and os.environ.get("GITHUB_ACTIONS") == "true":
+    if path and is_job():
         with Path(path).open("a", encoding="utf-8") as file:
             file.write(f"verdict={_verdict(run)}\ncounts={json.dumps(run.counts)}\n")
 
@@ -19,5 +29,32 @@ def write_outputs(run: Run) -> None:
 def _verdict(run: Run) -> str:
     if run.is_key_refused:
         return "refused"
-    order = (Verdict.BROKEN, Verdict.DRIFT, Verdict.UNDECIDED)
-    return next((one for one in order if run.counts[one]), Verdict.HOLDS)
+    return next((one for one in LEVELS if run.counts[one]), Verdict.HOLDS)
+
+
+def annotations(run: Run) -> Iterator[str]:
+    """A line for each finding that does not hold, and for each notice."""
+    for finding in run.findings:
+        level = "error" if finding.judgement.crashed else LEVELS.get(finding.verdict)
+        if level is not None:
+            title = f"Contract: {finding.name} ({finding.verdict})"
+            text = f"{finding.promise}: {finding.judgement.because}"
+            yield annotation(level, title, text)
+    for notice in run.notices:
+        yield annotation("warning", "Contract: acceptances", notice)
+
+
+def annotation(level: str, title: str, text: str) -> str:
+    """One workflow command, which no text can end or begin.
+
+    Args:
+        level: ``error`` or ``warning``.
+        title: In bold.
+        text: One line.
+    """
+    name = _escaped(brief(title)).replace(":", "%3A").replace(",", "%2C")
+    return f"::{level} title={name}::{_escaped(brief(text))}"
+
+
+def _escaped(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")

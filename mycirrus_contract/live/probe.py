@@ -1,16 +1,17 @@
-"""Asks the API a few questions and writes down what came back. Judges nothing: see ``checks``.
+"""Sends the planned requests, then controls and repeats, and notes what was answered.
 
-A guest in somebody else's house: only GET, one request after the other with a pause between, a
-budget, no redirects, no retries, and silence from the first 429 on.
+Only GET, one request after the other with a pause between, at most as many as the budget allows,
+no redirects, no retries, and nothing more after the first 429.
 """
 
 import socket
 import ssl
 import time
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -22,56 +23,36 @@ from cirrus_ext import (
     RetryPolicy,
 )
 from cirrus_ext.http import translate_errors
-from mycirrus_contract.messages import Reply
-from mycirrus_contract.model import PATH, tolerant
+from mycirrus_contract.messages import Reply, Request
+from mycirrus_contract.model import PATH
 
-from .arguments import BUDGET
-from .exchange import UNKNOWN_SERIAL, WRONG_KEY, Exchange, Question, middle_of
+from .arguments import BUDGET, CONTROLS
+from .controls import next_control
+from .evidence import Evidence
+from .exchange import WRONG_KEY, Exchange, ProbeRequest
+from .plan import WHOLE, plan
 from .served import difference_of
 
 TIMEOUT = 30.0  # seconds an attempt may wait for data
 LONGEST = 120.0  # seconds a body may take
 LARGEST = 50_000_000  # bytes it may have
-# Longer than every reading of "1 year", and not by much: 367 days.
-RULE = tolerant().operation(PATH).known_range_rule()
-OVER_LONG = RULE.longest() + timedelta(days=1)
-EARLIER = 3  # how many ranges it looks at before the chosen one, if that is empty
 GIVE_UP = 2  # requests in a row without an answer
 
-WHOLE = "whole range"
-MONTH = "last month of it"
-AGAIN = "whole range, through the SDK"
-ALONE = "first instrument, through the SDK"
-OTHERS = "other instruments"
-FIRST_HALF, SECOND_HALF = "first half", "second half"
-OVER_LONG_RANGE, REVERSED, NAIVE = "over-long range", "reversed range", "naive range"
-NO_KEY, BAD_KEY = "no key", "wrong key"
-OFFSETS, JOINED, UNKNOWN = "times with +00:00", "serials with a comma", "unknown serial"
-NO_END, LEAP_YEAR, OTHER_YEAR = "no end", "366 days, leap year", "366 days, other year"
 
-
-# What settles open questions, and is a good question or refused.
-SETTLING = (OFFSETS, JOINED, UNKNOWN, NO_END, LEAP_YEAR, OTHER_YEAR)
-
-
-def earlier(number: int) -> str:
-    """What the report calls a range that is looked at because the chosen one is empty."""
-    return f"{number} range{'s' if number > 1 else ''} earlier"
-
-
-class _Enough(Exception):  # noqa: N818 - no error: the interview is over
-    """The budget is used up, the API asked for silence, or nobody answers."""
+class _StopError(Exception):
+    """The API throttles, or nobody answers."""
 
 
 @dataclass
 class Probe:
-    """Asks questions, politely.
+    """Sends requests, politely.
 
     Attributes:
         base_url: The server.
         api_key: The right key; not shown by ``repr``.
         interval: Seconds between two requests.
-        budget: The most requests of its own; one or two more go through the SDK.
+        budget: The most requests of its own; one or two more are sent through the SDK, and up to
+            `CONTROLS` are controls and repeats.
         sleep: Waits so many seconds.
         monotonic: The time in seconds.
         transport: Sends through this instead of the network.
@@ -85,22 +66,35 @@ class Probe:
     monotonic: Callable[[], float] = time.monotonic
     transport: httpx.BaseTransport | None = None
 
-    def ask(self, instruments: list[str], start: datetime, end: datetime) -> list[Exchange]:
-        """Ask until the questions or the budget are at an end, a 429 comes, or nobody answers.
+    def run(self, instruments: list[str], start: datetime, end: datetime) -> list[Exchange]:
+        """Send what is planned, until the budget is spent, a 429 comes, or nobody answers.
 
         Args:
-            instruments: The serial numbers; the first is also asked for alone.
+            instruments: The serial numbers; the first is also requested alone.
             start: Aware, in UTC.
             end: Aware, in UTC, at most 365 days later.
 
         Raises:
             ConfigurationError: The environment lets no HTTP client be made.
-            InvalidRequestError: No URL can be made of a question.
+            InvalidRequestError: No URL can be made of a request.
         """
         with self._clients() as (own, sdk):
-            interview = _Interview(self, own, sdk)
-            interview.hold(tuple(instruments), start, end)
-            return interview.exchanges
+            sender = _Sender(self, own, sdk, self.monotonic())
+            with suppress(_StopError):
+                self._send_plan(sender, ProbeRequest(WHOLE, tuple(instruments), start, end))
+                for _ in range(CONTROLS):
+                    if (control := next_control(Evidence(sender.exchanges))) is not None:
+                        sender.send(control)
+            return sender.exchanges
+
+    def _send_plan(self, sender: "_Sender", chosen: ProbeRequest) -> None:
+        spent = 0
+        planned = plan(chosen)
+        with suppress(StopIteration):
+            request = next(planned)
+            while request.sdk or spent < self.budget:
+                spent += not request.sdk
+                request = planned.send(sender.send(request))
 
     @contextmanager
     def _clients(self) -> Generator[tuple[httpx.Client, CirrusClient]]:
@@ -120,126 +114,59 @@ class Probe:
 
 
 @dataclass
-class _Interview:
-    """One run of the probe."""
+class _Sender:
+    """Sends one request after the other, and keeps the exchanges."""
 
     probe: Probe
     own: httpx.Client
     sdk: CirrusClient
+    started: float
     exchanges: list[Exchange] = field(default_factory=list)
-    spent: int = 0
-    zero: float | None = None
 
-    def hold(self, instruments: tuple[str, ...], start: datetime, end: datetime) -> None:
-        """Ask, the most telling questions first."""
-        try:
-            whole = self.look_for_items(Question(WHOLE, instruments, start, end))
-            if whole.items:
-                self.add_up(whole)
-            if whole.status in {400, 404, 413, 414, 422}:
-                month = max(start, end - timedelta(days=28))
-                self.ask(replace(whole.question, name=MONTH, start=month))
-            self.be_refused(whole.question)
-            self.settle(whole.question)
-        except _Enough:
-            pass
+    def send(self, request: ProbeRequest) -> Exchange:
+        """Send one request, after a pause.
 
-    def look_for_items(self, chosen: Question) -> Exchange:
-        """Ask for the chosen range, and for the ones before it while there is nothing in them."""
-        exchange = self.ask(chosen)
-        for number in range(1, EARLIER + 1):
-            if not exchange.is_empty:
-                break
-            length = number * (chosen.end - chosen.start)
-            if chosen.start - datetime(1900, 1, 1, tzinfo=UTC) < length:
-                break
-            exchange = self.ask(
-                replace(
-                    chosen,
-                    name=earlier(number),
-                    start=chosen.start - length,
-                    end=chosen.end - length,
-                )
-            )
-        return exchange
-
-    def add_up(self, whole: Exchange) -> None:
-        """Ask again, by instrument, and by halves."""
-        question = whole.question
-        first, others = question.instruments[:1], question.instruments[1:]
-        self.ask(replace(question, name=AGAIN, sdk=True))
-        alone = whole
-        if others:
-            alone = self.ask(replace(question, name=ALONE, instruments=first, sdk=True))
-            self.ask(replace(question, name=OTHERS, instruments=others))
-        middle = middle_of(alone.items, question.start, question.end)
-        if not question.start < middle < question.end:
-            return  # there is no room for two halves
-        half = replace(question, instruments=first)
-        self.ask(replace(half, name=FIRST_HALF, end=middle))
-        self.ask(replace(half, name=SECOND_HALF, start=middle))
-
-    def be_refused(self, good: Question) -> None:
-        """Ask what has to be refused."""
-        self.ask(replace(good, name=OVER_LONG_RANGE, start=good.end - OVER_LONG))
-        self.ask(replace(good, name=NO_KEY, key="none"))
-        self.ask(replace(good, name=REVERSED, start=good.end, end=good.start))
-        self.ask(replace(good, name=NAIVE, zone=""))
-        self.ask(replace(good, name=BAD_KEY, key="wrong"))
-
-    def settle(self, good: Question) -> None:
-        """Ask what settles open questions, if the budget goes so far."""
-        leap, other = datetime(2024, 1, 1, tzinfo=UTC), datetime(2022, 1, 1, tzinfo=UTC)
-        span = timedelta(days=366)
-        self.ask(replace(good, name=OFFSETS, zone="+00:00"))
-        if len(good.instruments) > 1:
-            self.ask(replace(good, name=JOINED, joined=True))
-        self.ask(replace(good, name=UNKNOWN, instruments=(UNKNOWN_SERIAL,)))
-        self.ask(replace(good, name=NO_END, without=RULE.end))
-        self.ask(replace(good, name=LEAP_YEAR, start=leap, end=leap + span))
-        self.ask(replace(good, name=OTHER_YEAR, start=other, end=other + span))
-
-    def ask(self, question: Question) -> Exchange:
-        """Ask one question, after a pause."""
-        if not question.sdk and self.spent >= self.probe.budget:
-            raise _Enough
-        self.spent += not question.sdk
+        Raises:
+            _StopError: This was the last one.
+        """
         if self.exchanges:
             self.probe.sleep(self.probe.interval)
         began = self.probe.monotonic()
-        self.zero = began if self.zero is None else self.zero
-        exchange = self._through_the_sdk(question) if question.sdk else self._by_itself(question)
-        exchange = replace(
-            exchange, seconds=self.probe.monotonic() - began, began=began - self.zero
-        )
+        exchange = self._through_the_sdk(request) if request.sdk else self._by_itself(request)
+        seconds = self.probe.monotonic() - began
+        exchange = replace(exchange, seconds=seconds, began=began - self.started)
         self.exchanges.append(exchange)
-        if exchange.status == 429 or self._nobody_answers():
-            raise _Enough
+        last = self.exchanges[-GIVE_UP:]
+        if exchange.status == 429 or (len(last) == GIVE_UP and not any(one.reply for one in last)):
+            raise _StopError
         return exchange
 
-    def _nobody_answers(self) -> bool:
-        last = self.exchanges[-GIVE_UP:]
-        return len(last) == GIVE_UP and all(exchange.reply is None for exchange in last)
-
-    def _by_itself(self, question: Question) -> Exchange:
-        self.own.cookies.clear()  # a session that a good key began is no key
-        key = {"right": self.probe.api_key, "none": None, "wrong": WRONG_KEY}[question.key]
+    def _by_itself(self, request: ProbeRequest) -> Exchange:
+        self.own.cookies.clear()  # a session that a good key began would be a key too
+        key = {"right": self.probe.api_key, "none": None, "wrong": WRONG_KEY}[request.key]
         try:
-            with self.own.stream(
+            built = self.own.build_request(
                 "GET",
                 self.probe.base_url + PATH,
-                params=question.parameters,
+                params=request.parameters,
                 headers={} if key is None else {"X-Api-Key": key},
-            ) as response:
-                body = self._read(response)
+            )
         except httpx.InvalidURL as error:
-            raise InvalidRequestError(f"no URL can be made of this question: {error}") from error
+            raise InvalidRequestError(f"no URL can be made of this request: {error}") from error
+        sent = self._without_key(built)
+        try:
+            response = self.own.send(built, stream=True)
+            try:
+                body = self._read(response)
+            finally:
+                response.close()
         except httpx.RequestError as error:
-            return Exchange(question, failure=in_words(error))
-        return Exchange(question, Reply(response.status_code, dict(response.headers), body))
+            return Exchange(request, failure=in_words(error), sent=sent)
+        reply = Reply(response.status_code, dict(response.headers), body)
+        return Exchange(request, reply, sent=sent)
 
     def _read(self, response: httpx.Response) -> bytes:
-        """Read a body, but not for ever: a byte now and then would keep us here."""
+        """Read a body, within limits: a byte now and then would take for ever."""
         began, body = self.probe.monotonic(), bytearray()
         for chunk in response.iter_bytes():
             body += chunk
@@ -249,31 +176,44 @@ class _Interview:
                 raise TooLargeError(f"more than {LARGEST} bytes")
         return bytes(body)
 
-    def _through_the_sdk(self, question: Question) -> Exchange:
+    def _without_key(self, request: httpx.Request) -> Request:
+        """What is sent, with the kind of the key in the place of the key."""
+        key = request.headers.get("X-Api-Key")
+        kind = {None: "none", WRONG_KEY: "wrong", self.probe.api_key: "right"}.get(key, "other")
+        base = urlsplit(self.probe.base_url).path
+        path = request.url.path.removeprefix(base)
+        return Request(request.method, path, request.url.query.decode("ascii"), {"x-api-key": kind})
+
+    def _through_the_sdk(self, request: ProbeRequest) -> Exchange:
+        requests: list[httpx.Request] = []
         responses: list[httpx.Response] = []
-        hooks = self.sdk.raw.get_httpx_client().event_hooks["response"]
-        hooks.append(responses.append)
-        difference = ""
+        hooks = self.sdk.raw.get_httpx_client().event_hooks
+        hooks["request"].append(requests.append)
+        hooks["response"].append(responses.append)
+        items, difference = None, ""
+        failure = ""
         try:
             items = self.sdk.calibration_log(
-                question.instruments, start=question.start, end=question.end
+                request.instruments, start=request.start, end=request.end
             )
         except (ConfigurationError, InvalidRequestError):
             raise
         except CirrusError as error:
-            items, difference = None, f"the SDK raises {type(error).__name__}"
-            if not responses or not hasattr(responses[-1], "_content"):
-                return Exchange(question, failure=in_words(error))
+            difference, failure = f"the SDK raises {type(error).__name__}", in_words(error)
         finally:
-            hooks.remove(responses.append)
+            hooks["request"].remove(requests.append)
+            hooks["response"].remove(responses.append)
+        sent = self._without_key(requests[-1]) if requests else None
+        if not responses or not hasattr(responses[-1], "_content"):
+            return Exchange(request, failure=failure, sent=sent)
         reply = Reply.of(responses[-1])
         if items is not None:
             difference = difference_of(items, reply.json) or ""
-        return Exchange(question, reply, sdk=difference)
+        return Exchange(request, reply, sdk=difference, sent=sent)
 
 
 class TooLargeError(httpx.ReadError):
-    """A body has no end, or none that we wait for."""
+    """A body has no end, or a later one than we wait for."""
 
 
 def in_words(error: BaseException) -> str:

@@ -1,9 +1,10 @@
 """Takes what is secret or personal out of a run, before anything is judged, shown or written.
 
-Serial numbers, users, messages and whatever else a server may have put into a body become
-stand-ins of the same shape: a letter for a letter, a digit for a digit, the same one for the same
-text throughout a run. So sums still add up and wrong shapes stay wrong. The key is never in an
-answer that is kept, not even where the server echoes it.
+Serial numbers, users, messages and whatever else a server may have put into a body are replaced by
+texts of the same shape: a letter for a letter, a digit for a digit, the same one for the same text
+throughout a run. So sums still add up and wrong shapes stay wrong. Names of fields that the spec
+does not know are numbered. The vendor's own words in an error body stay, unless they hold something
+secret. The key is never in an answer that is kept, not even where the server echoes it.
 """
 
 import html
@@ -13,31 +14,35 @@ import random
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from functools import cache
 from typing import Any
-from urllib.parse import quote, quote_plus
+from urllib.parse import quote, quote_plus, urlencode
 
-from mycirrus_contract.messages import Reply
-from mycirrus_contract.model import PATH, tolerant
+from mycirrus_contract.messages import Reply, Request
 from mycirrus_contract.text import brief, markdown
 
-from .checks import KNOWN_TYPES
-from .exchange import UNKNOWN_SERIAL, Exchange
+from .exchange import (
+    ERROR_TEXTS,
+    KNOWN_TYPES,
+    NOT_SHOWN,
+    TOLERANT,
+    TRACE_HEADERS,
+    Exchange,
+    spelling,
+)
+from .plan import unknown_like
 
-# What a top-level object may call its parts; any other name there could be a datum itself.
-PARTS = {
-    *("count", "data", "entries", "items", "log", "next", "page", "records", "result", "results"),
-    *("total", "value", "values", "error", "description", "code", "status", "title", "detail"),
-    *("time", "timestamp"),
-}
-FIELDS = {"time", "user", "message", "error", "description"}
-FIELD_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,39}")
-ERROR_CODE = re.compile(r"[A-Za-z]{1,40}")
+RFC_9457 = {"type", "title", "status", "detail", "instance", "errors"}
 LIKE_A_TIME = re.compile(
     r"\d{4}-\d\d-\d\d([Tt ]\d\d:\d\d(:\d\d([.,]\d{0,12})?)?)?([Zz]|[+-]\d\d:?\d\d)?", re.ASCII
 )
 CHARSET = re.compile(r"charset=\"?([A-Za-z0-9-]{1,12})\"?", re.IGNORECASE)
 RETRY_AFTER = re.compile(r"\d{1,9}|[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} [\d:]{8} GMT", re.ASCII)
-
+TRACE = re.compile(r"[A-Za-z0-9._:;=|/+-]{1,128}")
+FIELD_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,39}")
+E_MAIL = re.compile(r"\S@\S")
+PART_OF_A_KEY = 6  # so many characters of the key in a text make it a secret
+SHORTEST = 4  # characters of a user or a message that hide a text in which they are
 
 LEFT = "a text of an answer is left in what was to be written: nothing was"
 
@@ -51,60 +56,84 @@ class Redactor:
 
     Args:
         api_key: The key; it is nowhere in what comes out.
-        exchanges: All of a run, as they came: nothing of theirs is used as a stand-in.
+        exchanges: All of a run, as they came: no text of theirs is used as a replacement.
     """
 
     def __init__(self, api_key: str, exchanges: Iterable[Exchange]) -> None:
         exchanges = list(exchanges)
         self._api_key = api_key
         self._chance = random.SystemRandom()
-        self._stand_ins: dict[str, str] = {}
+        self._replacements: dict[str, str] = {}
         self._numbers: dict[str, Any] = {}
-        self.serials = {
-            serial
-            for exchange in exchanges
-            for serial in exchange.question.instruments
-            if serial != UNKNOWN_SERIAL
-        }
+        self._names: dict[str, str] = {}
+        self.serials = {serial for one in exchanges for serial in one.request.instruments}
         self.secrets = {api_key, *self.serials}
-        for exchange in exchanges:
-            if exchange.reply is not None:
-                self.secrets.update(_texts(exchange.reply.json))
-                if isinstance(exchange.reply.json, dict):
-                    self.secrets.update(set(exchange.reply.json) - PARTS - {""})
+        replies = [one.reply for one in exchanges if one.reply is not None]
+        for reply in sorted(replies, key=lambda reply: reply.status != 200):
+            self._name_fields(reply.json)
+            self.secrets.update(_texts(reply.json, are_errors=reply.status != 200))
+        self._personal = {spelling(text) for text in self.secrets - {api_key}}
+        self._personal = {text for text in self._personal if len(text) >= SHORTEST}
         self._taken = set(self.secrets)
+        first = exchanges[0].request.instruments[0] if exchanges else ""
+        if unknown_like(first) in self.serials:  # it is made of the first one, in a replay too
+            self._replacements[unknown_like(first)] = unknown_like(self.text(first))
 
     def __repr__(self) -> str:
         return f"<Redactor of {len(self.secrets)} texts>"
 
     def exchange(self, exchange: Exchange) -> Exchange:
-        """The same with stand-ins."""
-        question = replace(
-            exchange.question, instruments=self.instruments(exchange.question.instruments)
+        """The same without secrets."""
+        serials = tuple(map(self.text, exchange.request.instruments))
+        return replace(
+            exchange,
+            request=replace(exchange.request, instruments=serials),
+            reply=None if exchange.reply is None else self._reply(exchange.reply),
+            sent=None if exchange.sent is None else self._sent(exchange.sent),
         )
-        reply = None if exchange.reply is None else self._reply(exchange.reply)
-        return replace(exchange, question=question, reply=reply)
 
-    def instruments(self, serials: Iterable[str]) -> tuple[str, ...]:
-        """Serial numbers as they are shown."""
-        return tuple(one if one == UNKNOWN_SERIAL else self.text(one) for one in serials)
+    def _sent(self, sent: Request) -> Request:
+        pairs = [
+            (name, ",".join(self.text(one) if one in self.serials else one for one in parts))
+            for name, values in sent.parameters.items()
+            for value in values
+            for parts in ([value] if value in self.serials else value.split(","),)
+        ]
+        return replace(sent, query=urlencode(pairs))
 
     def text(self, text: str) -> str:
-        """The stand-in of a text."""
-        if text and text not in self._stand_ins:
-            self._stand_ins[text] = self._new(text)
-        return self._stand_ins.get(text, "")
+        """The replacement of a text."""
+        if text and text not in self._replacements:
+            self._replacements[text] = self._new(text)
+        return self._replacements.get(text, "")
 
     def _new(self, text: str) -> str:
         never = [self._api_key, *(serial for serial in self.serials if len(serial) > 2)]
         shape = text if any(map(str.isalnum, text)) else "x" * len(text)
         for attempt in range(10_000):
-            longer = shape + "x" * (attempt // 100)  # short texts run out of stand-ins
-            candidate = "".join(map(self._other, longer))
+            longer = shape + "x" * (attempt // 100)  # short texts run out of replacements
+            candidate = self._with_serials("".join(map(self._other, longer)), text)
             if candidate not in self._taken and not any(one in candidate for one in never):
                 self._taken.add(candidate)
                 return candidate
-        raise LeakError("there is no stand-in for a text of an answer")
+        raise LeakError("there is no replacement for a text of an answer")
+
+    def _with_serials(self, candidate: str, text: str) -> str:
+        """A candidate with the replacement of each serial that a text holds, spelled alike."""
+        if text in self.serials:
+            return candidate
+        for serial in self.serials:
+            characters = re.sub(r"[\W_]", "", self.text(serial))
+            for match in _spellings(serial).finditer(text):
+                shown = iter(characters)
+                part = "".join(
+                    (next(shown).lower() if one.islower() else next(shown))
+                    if one.isalnum()
+                    else one
+                    for one in match[0]
+                )
+                candidate = candidate[: match.start()] + part + candidate[match.end() :]
+        return candidate
 
     def _other(self, letter: str) -> str:
         if letter.isdecimal():
@@ -115,12 +144,12 @@ class Redactor:
         return letter if letter.isascii() and letter.isprintable() else "x"
 
     def _reply(self, reply: Reply) -> Reply:
-        headers = dict(_headers(reply.headers))
+        headers = dict(self._headers(reply.headers))
         if not reply.body:
             return Reply(reply.status, headers, b"")
         if reply.is_json:
             try:
-                body = self._whole(reply)
+                body = self._value("", reply.json, can_stay=reply.status != 200)
             except RecursionError:
                 pass
             else:
@@ -128,43 +157,71 @@ class Redactor:
         text = f"{len(reply.body)} bytes that are not JSON"
         return Reply(reply.status, headers, text.encode())
 
-    def _whole(self, reply: Reply) -> Any:
-        body = reply.json
-        if isinstance(body, dict):
-            return {
-                name if name in PARTS else self.text(name): self._part(name, value, reply.status)
-                for name, value in body.items()
-            }
-        return self._value("", body)
+    def _headers(self, headers: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+        content_type = headers.get("content-type")
+        if content_type is not None:
+            kind = content_type.partition(";")[0].strip().lower()
+            charset = CHARSET.search(content_type)
+            known = kind if kind in {*KNOWN_TYPES, "application/json"} else "application/x-other"
+            yield "content-type", known + (f"; charset={charset[1]}" if charset else "")
+        retry_after = headers.get("retry-after")
+        if retry_after is not None:
+            yield "retry-after", retry_after if RETRY_AFTER.fullmatch(retry_after) else "other"
+        for name in TRACE_HEADERS:
+            value = headers.get(name, "")
+            if TRACE.fullmatch(value) and self._is_readable(value):
+                yield name, value
 
-    def _part(self, name: str, value: Any, status: int) -> Any:
-        if isinstance(value, str) and status != 200 and value not in self.secrets:
-            if name == "error" and ERROR_CODE.fullmatch(value):
-                return value
-            if name == "description" and value in _documented():
-                return value
-        return self._value(name, value)
-
-    def _value(self, name: str, value: Any) -> Any:
+    def _value(self, name: str, value: Any, *, can_stay: bool) -> Any:
+        """A value of a field; the texts of an error can stay as they are."""
         if isinstance(value, list):
-            return [self._value(name, one) for one in value]
+            return [self._value(name, one, can_stay=can_stay) for one in value]
         if isinstance(value, dict):
-            return {self._field(key): self._value(key, one) for key, one in value.items()}
+            return {
+                self._field(key): self._value(
+                    key, one, can_stay=can_stay and (key in ERROR_TEXTS or name == "errors")
+                )
+                for key, one in value.items()
+            }
         if isinstance(value, str):
-            may_stay = name in {"", "time"} and LIKE_A_TIME.fullmatch(value)
-            return value if may_stay else self.text(value)
-        if isinstance(value, bool) or value is None or name == "time":
+            return self._string(name, value, can_stay=can_stay)
+        if isinstance(value, bool) or value is None or name in {"time", "status"}:
             return value
         return self._number(value)
 
+    def _string(self, name: str, value: str, *, can_stay: bool) -> str:
+        if name in {"", "time"} and LIKE_A_TIME.fullmatch(value):
+            return value
+        if can_stay and name:
+            shown = self._with_serials(value, value)
+            if self._is_readable(shown):
+                return shown
+        return NOT_SHOWN if can_stay and name == "error" else self.text(value)
+
+    def _is_readable(self, text: str) -> bool:
+        """Whether a text of the vendor's holds nothing that we know to be secret."""
+        key, bare = self._api_key, spelling(text)
+        parts = {key[start : start + PART_OF_A_KEY] for start in range(len(key))}
+        parts = {one for one in parts if len(one) == PART_OF_A_KEY and re.search(r"\d", one)}
+        if any(part in text for part in parts | {key}) or E_MAIL.search(text):
+            return False
+        return not any(secret in bare for secret in self._personal)
+
     def _field(self, name: str) -> str:
-        """The name of a field, unless it is a datum elsewhere: then it may be one here."""
-        if name in FIELDS:
-            return name
-        is_datum = name in self.secrets or any(
-            serial.lower() in name.lower() for serial in self.serials if len(serial) > 2
-        )
-        return name if FIELD_NAME.fullmatch(name) and not is_datum else self.text(name)
+        """The name of a field: as it is if the spec knows it, else a number."""
+        return name if name.lower() in _known_names() else self._names[name]
+
+    def _name_fields(self, value: Any) -> None:
+        if isinstance(value, list):
+            for one in value:
+                self._name_fields(one)
+        elif isinstance(value, dict):
+            for name, one in value.items():
+                if name.lower() not in _known_names():
+                    self._names.setdefault(name, f"field_{len(self._names) + 1}")
+                    if not FIELD_NAME.fullmatch(name):
+                        self.secrets.update({name} - {""})
+                self._name_fields(one)
 
     def _number(self, value: float) -> Any:
         text = repr(value)
@@ -181,7 +238,7 @@ class Redactor:
             number = json.loads(digits)
             if digits != text and math.isfinite(number) and number not in taken:
                 return number
-        raise LeakError("there is no stand-in for a number of an answer")
+        raise LeakError("there is no replacement for a number of an answer")
 
     def check(self, text: str, blank: str = "", said: str = "") -> None:
         """Refuse to let a report go in which something secret is left.
@@ -225,40 +282,34 @@ class Redactor:
                 raise LeakError("a serial number is left in what was to be written: nothing was")
 
 
-def _documented() -> set[str]:
-    operation = tolerant().operation(PATH)
-    return {operation.example(status)["description"] for status in (401, 403, 429)}
+@cache
+def _known_names() -> frozenset[str]:
+    """The names of fields and parameters that the spec or RFC 9457 knows."""
+    schemas = TOLERANT.document["components"]["schemas"].values()
+    fields = {name for schema in schemas for name in schema.get("properties", {})}
+    parameters = {parameter.name for parameter in TOLERANT.parameters}
+    return frozenset(fields | parameters | RFC_9457)
 
 
-def _headers(headers: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    content_type = headers.get("content-type")
-    if content_type is not None:
-        kind = content_type.partition(";")[0].strip().lower()
-        charset = CHARSET.search(content_type)
-        known = kind if kind in {*KNOWN_TYPES, "application/json"} else "application/x-other"
-        yield "content-type", known + (f"; charset={charset[1]}" if charset else "")
-    retry_after = headers.get("retry-after")
-    if retry_after is not None:
-        yield "retry-after", retry_after if RETRY_AFTER.fullmatch(retry_after) else "other"
+@cache
+def _spellings(serial: str) -> re.Pattern[str]:
+    """A serial number in any case, with blanks or punctuation anywhere between its characters."""
+    characters = re.sub(r"[\W_]", "", serial) or serial
+    return re.compile(r"[\W_]*".join(map(re.escape, characters)), re.IGNORECASE)
 
 
-def _texts(value: Any, name: str = "") -> Iterator[str]:
-    """Every text of a body that is a datum: values, and names that are none of a field."""
+def _texts(value: Any, name: str = "", *, are_errors: bool = False) -> Iterator[str]:
+    """Every text of a body that is somebody's: of an error, all but what the vendor says."""
     if isinstance(value, str):
         if value and not (name in {"", "time"} and LIKE_A_TIME.fullmatch(value)):
             yield value
     elif isinstance(value, list):
         for one in value:
-            yield from _texts(one, name)
+            yield from _texts(one, name, are_errors=are_errors)
     elif isinstance(value, dict):
         for key, one in value.items():
-            if key and not FIELD_NAME.fullmatch(key):
-                yield key
-            if key == "error" and isinstance(one, str) and ERROR_CODE.fullmatch(one):
-                continue
-            if key == "description" and isinstance(one, str) and one in _documented():
-                continue
-            yield from _texts(one, key)
+            if not are_errors or key not in {*ERROR_TEXTS, *RFC_9457}:
+                yield from _texts(one, key)
 
 
 def _is_telling(text: str) -> bool:

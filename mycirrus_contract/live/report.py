@@ -1,12 +1,12 @@
 """Shows a run: on the terminal, in Markdown, in HTML, and as JUnit XML.
 
-The same run gives the same bytes: nothing here reads a clock. Text from a server or from a file
+The bytes depend on the run alone: nothing here reads a clock. Text from a server or from a file
 is never markup.
 """
 
 import json
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -20,8 +20,9 @@ from mycirrus_contract import text
 from mycirrus_contract.html import environment
 from mycirrus_contract.text import brief
 
-from .arguments import THOROUGH
+from .arguments import CONTROLS, THOROUGH
 from .exchange import Exchange
+from .judging import count
 from .run import Run, in_words
 from .verdicts import Finding, Verdict
 
@@ -37,12 +38,12 @@ STYLES = {
 }
 # Without the words of the verdicts: a search for those finds verdicts and counts alone.
 MEANINGS = {
-    Verdict.HOLDS: "as promised or assumed, in all answers of this run",
-    Verdict.DRIFT: "within the spec, but not as assumed",
-    Verdict.BROKEN: "against the spec",
+    Verdict.BROKEN: "against what the vendor's page documents",
+    Verdict.DRIFT: "not as the project infers or assumes",
     Verdict.UNDECIDED: "the run looked for evidence and found none",
-    Verdict.NOT_ASKED: "not part of this run",
     Verdict.ACCEPTED: "not as assumed, and accepted until a date, with a reason",
+    Verdict.HOLDS: "as documented or assumed, in all answers of this run",
+    Verdict.NOT_ASKED: "not part of this run",
 }
 
 
@@ -53,8 +54,14 @@ def _bar(exchange: Exchange, whole: float) -> tuple[float, float]:
     return min(exchange.began * scale, 100 - width), width
 
 
-def _number(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"
+def _answer(exchange: Exchange) -> str:
+    """The status, or why there is none."""
+    return exchange.failure if exchange.status is None else str(exchange.status)
+
+
+def _time_of_day(run: Run, exchange: Exchange) -> str:
+    """When a request was sent, in UTC: ``03:17:05.250Z``."""
+    return f"{run.at(exchange):%H:%M:%S.%f}"[:-3] + "Z"
 
 
 def _to_do(run: Run) -> dict[str, list[str]]:
@@ -85,7 +92,10 @@ def _context(run: Run) -> dict[str, Any]:
         "marks": _marks(run),
         "unanswered": [one.name for one in run.questions if one.observed is None],
         "thorough": THOROUGH,
-        "bars": [(one, *_bar(one, run.seconds)) for one in run.exchanges],
+        "requests": [
+            (one, _time_of_day(run, one), _answer(one), *_bar(one, run.seconds))
+            for one in run.exchanges
+        ],
         "day": run.began.date(),
         "facts": {
             "Server": run.base_url,
@@ -93,7 +103,7 @@ def _context(run: Run) -> dict[str, Any]:
             "Instruments": len(run.instruments),
             "Time": wire_time(run.began),
             "Requests": f"{len(run.exchanges)} in {run.seconds:.2f} s",
-            "Budget": f"{_number(run.budget, 'request')}, without those through the SDK",
+            "Budget": f"{count(run.budget, 'request')}, {CONTROLS} controls, 2 through the SDK",
             "Version": run.version,
             "Exit code": run.exit_code,
         },
@@ -104,7 +114,7 @@ def _context(run: Run) -> dict[str, Any]:
 
 
 def print_run(console: Console, run: Run, *, questions: bool = True) -> None:
-    """Print a row per finding, what to do, what was observed, the cost, and the result.
+    """Print a row per finding, what to do, what was observed, the requests, and the result.
 
     Args:
         console: Where to print.
@@ -116,6 +126,8 @@ def print_run(console: Console, run: Run, *, questions: bool = True) -> None:
         _print(console, f"What to do: {brief(advice)}.")
     for name, marks in _marks(run).items():
         _print(console, f"To accept {brief(name)} in a file of --accept: marks: {marks}")
+    for notice in run.notices:
+        _print(console, f"Note: {brief(notice)}.")
     for question in run.answered if questions else ():
         observed = "" if question.observed is None else question.observed.answer
         _print(
@@ -123,8 +135,18 @@ def print_run(console: Console, run: Run, *, questions: bool = True) -> None:
             f"{brief(question.name)}: assumed {brief(question.assumed)}, "
             f"observed {brief(observed)} on {run.began.date()}",
         )
-    _print(console, f"{_number(len(run.exchanges), 'request')} in {run.seconds:.2f} s.", "dim")
+    for line in _request_lines(run):
+        _print(console, line, "dim")
+    _print(console, f"{count(len(run.exchanges), 'request')} in {run.seconds:.2f} s.", "dim")
     _print(console, in_words(run.findings), "bold")
+
+
+def _request_lines(run: Run) -> Iterator[str]:
+    """Number, name, time of day, answer, the vendor's words and trace id of each request."""
+    for number, one in enumerate(run.exchanges, 1):
+        parts = (_time_of_day(run, one), _answer(one), one.error_text, one.trace)
+        shown = "  ".join(brief(part) for part in parts if part)
+        yield f"request {number}, {brief(one.request.name)}: {shown}"
 
 
 def _table(findings: tuple[Finding, ...]) -> Table:
@@ -165,7 +187,7 @@ def html(run: Run) -> str:
 
 # --- JUnit
 
-# An "error" would be as red as a failure, and an outage is no failure of the API's contract.
+# An outage is not a failure of the API's contract, and JUnit's "error" would be as red as one.
 OUTCOMES = {
     Verdict.BROKEN: "failure",
     Verdict.DRIFT: "failure",
@@ -191,6 +213,8 @@ def junit(run: Run) -> str:
     )
     for finding in run.findings:
         _add_case(suite, finding)
+    log = ET.SubElement(suite, "system-out")
+    log.text = "\n".join([*_request_lines(run), *(f"Note: {brief(one)}." for one in run.notices)])
     ET.indent(suites)
     body = ET.tostring(suites, encoding="unicode")
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{body}\n'

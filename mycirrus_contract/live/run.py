@@ -1,9 +1,9 @@
-"""One run of the probe, as the reports show it."""
+"""One run of the check, as the reports show it."""
 
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from .exchange import Exchange
 from .questions import OpenQuestion
@@ -12,11 +12,11 @@ from .verdicts import Finding, Verdict, exit_code
 
 @dataclass(frozen=True)
 class Run:
-    """What was asked, what came back, and what it means. Holds nothing secret: see ``redaction``.
+    """What was sent, what was answered, and what it means. Holds nothing secret: see ``redaction``.
 
     Attributes:
         base_url: The server.
-        instruments: Stand-ins of the serial numbers, of the same shape.
+        instruments: Replacements of the serial numbers, of the same shape.
         start: Of the chosen range, in UTC.
         end: Of the chosen range, in UTC.
         began: When the run began, in UTC.
@@ -25,6 +25,7 @@ class Run:
         exchanges: Every request, in order.
         findings: A verdict for each promise.
         questions: What is open, and what was seen of it.
+        notices: What is to be said of the acceptances.
     """
 
     base_url: str
@@ -37,17 +38,22 @@ class Run:
     exchanges: tuple[Exchange, ...]
     findings: tuple[Finding, ...]
     questions: tuple[OpenQuestion, ...]
+    notices: tuple[str, ...] = ()
+
+    def at(self, exchange: Exchange) -> datetime:
+        """When a request was sent, in UTC."""
+        return self.began + timedelta(seconds=exchange.began)
 
     @property
     def is_key_refused(self) -> bool:
         """Whether the API refused the key (401 or 403) in each answer that is no outage."""
-        statuses = {one.status or 0 for one in self.exchanges if one.question.key == "right"}
+        statuses = {one.status or 0 for one in self.exchanges if one.request.key == "right"}
         told = {status for status in statuses if 200 <= status < 500} - {408, 429}
         return bool(told) and told <= {401, 403}
 
     @property
     def exit_code(self) -> int:
-        """0, 1, 2 or 3, as the program exits."""
+        """0 to 4, as the program exits."""
         code = exit_code(self.findings)
         return 2 if code == 3 and self.is_key_refused else code
 
@@ -82,13 +88,5 @@ def in_words(findings: Iterable[Finding]) -> str:
     counted = Counter(finding.verdict for finding in findings)
     if set(counted) == {Verdict.HOLDS}:
         return f"All {counted[Verdict.HOLDS]} promises hold."
-    order = (
-        Verdict.BROKEN,
-        Verdict.DRIFT,
-        Verdict.UNDECIDED,
-        Verdict.ACCEPTED,
-        Verdict.HOLDS,
-        Verdict.NOT_ASKED,
-    )
-    parts = [f"{counted[verdict]} {verdict}" for verdict in order if counted[verdict]]
+    parts = [f"{counted[verdict]} {verdict}" for verdict in Verdict if counted[verdict]]
     return f"Of {counted.total()} promises: {', '.join(parts) or 'none'}."

@@ -7,14 +7,17 @@ from typing import Literal
 
 
 class Verdict(StrEnum):
-    """What a run says about one promise."""
+    """What a run says about one promise; the worst comes first."""
 
-    HOLDS = "holds"
-    DRIFT = "drift"  # within the spec, but not as we assume
-    BROKEN = "broken"  # against the spec
+    BROKEN = "broken"  # against what the vendor's page documents
+    DRIFT = "drift"  # against what we infer or assume
     UNDECIDED = "undecided"  # evidence was sought and not had
-    NOT_ASKED = "not asked"  # no budget was left for it
     ACCEPTED = "accepted"  # drift that somebody has looked at
+    HOLDS = "holds"
+    NOT_ASKED = "not asked"  # no budget was left for it
+
+
+ORDER = list(Verdict)
 
 
 @dataclass(frozen=True)
@@ -23,15 +26,17 @@ class Judgement:
 
     Attributes:
         verdict: Whether the promise is kept.
-        because: What was seen, without serials, users, messages or the key.
+        because: What was seen in which request, without serials, users, messages or the key.
         advice: What to do about it; empty if nothing.
         marks: What exactly is not as assumed, each by a name that stays the same from run to run.
+        crashed: Whether the check itself failed.
     """
 
     verdict: Verdict
     because: str
     advice: str = ""
     marks: tuple[str, ...] = ()
+    crashed: bool = False
 
 
 @dataclass(frozen=True)
@@ -54,13 +59,22 @@ class Finding:
         return self.judgement.verdict
 
 
-def exit_code(findings: Iterable[Finding]) -> Literal[0, 1, 3]:
+def worst_first(findings: Iterable[Finding]) -> list[Finding]:
+    """Findings by verdict; those of the same verdict stay in their order."""
+    return sorted(findings, key=lambda finding: ORDER.index(finding.verdict))
+
+
+def exit_code(findings: Iterable[Finding]) -> Literal[0, 1, 3, 4]:
     """What the findings of a run add up to.
 
     Returns:
-        1 if a promise is broken or drifts; else 3 if one is undecided; else 0.
+        4 if a check crashed; else 1 if a promise is broken or drifts; else 3 if one is undecided;
+        else 0.
     """
+    findings = list(findings)
     verdicts = {finding.verdict for finding in findings}
+    if any(finding.judgement.crashed for finding in findings):
+        return 4
     if verdicts & {Verdict.BROKEN, Verdict.DRIFT}:
         return 1
     return 3 if Verdict.UNDECIDED in verdicts else 0

@@ -1,0 +1,107 @@
+"""Which control or repeat is worth a request, once the planned requests are answered.
+
+A control tells two causes of the same answer apart. A repeat confirms an answer that fails.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+
+from mycirrus_contract.times import instant_of
+
+from . import plan
+from .evidence import Evidence, bag_of, can_be_confirmed
+from .exchange import Exchange, ProbeRequest, instants, stamps
+
+SURE_DIGITS = 7  # a time with as many digits is shown whole: no known server keeps more
+MICROSECOND = timedelta(microseconds=1)
+
+
+def next_control(evidence: Evidence) -> ProbeRequest | None:
+    """The most useful control or repeat that was not sent yet; None if there is none."""
+    candidates = (
+        *_shorter_range(evidence, plan.OVER_LONG_RANGE, plan.SAME_START),
+        *_first_month(evidence),
+        *_repeats(evidence),
+        *_beside_the_cut(evidence),
+        *_shorter_range(evidence, plan.LEAP_YEAR, plan.SAME_LEAP_START),
+    )
+    return next((one for one in candidates if evidence.get(one.name) is None), None)
+
+
+def _shorter_range(evidence: Evidence, name: str, control: str) -> Iterator[ProbeRequest]:
+    """A year from the same start: is it the length that is refused, or the age of the data?"""
+    refused = evidence.get(name)
+    if (
+        refused is not None
+        and refused.is_refused
+        and evidence.is_up
+        and not evidence.reaches(refused)
+    ):
+        request = refused.request
+        yield replace(request, name=control, end=request.start + plan.YEAR)
+
+
+def _first_month(evidence: Evidence) -> Iterator[ProbeRequest]:
+    """The same, where a whole year is refused and its last month is not."""
+    month, whole = evidence.get(plan.MONTH), evidence.whole
+    if month is not None and month.is_answered and whole is not None:
+        request = whole.request
+        yield replace(request, name=plan.FIRST_MONTH, end=request.start + plan.MONTHLY)
+
+
+def _repeats(evidence: Evidence) -> Iterator[ProbeRequest]:
+    """What fails and is not confirmed, and what may have had an entry less than its parts."""
+    doubtful = [
+        one
+        for one in evidence.exchanges
+        if can_be_confirmed(one) and not evidence.is_confirmed(one)
+    ]
+    for exchange in (*doubtful, *_smaller_than_their_parts(evidence)):
+        request = exchange.request
+        if not request.name.endswith(plan.again("")):
+            yield replace(request, name=plan.again(request.name), sdk=False)
+
+
+def _smaller_than_their_parts(evidence: Evidence) -> Iterator[Exchange]:
+    """Answers that have fewer items than what was requested later: was an entry added?"""
+    whole, alone = evidence.whole, evidence.get(plan.ALONE)
+    same, others = evidence.get(plan.SAME), evidence.get(plan.OTHERS)
+    if whole is not None and whole.is_answered:
+        if same is not None and same.bag > whole.bag:
+            yield whole
+        if alone and others and bag_of([alone, others]) > whole.bag:
+            yield whole
+    if evidence.halves is not None:
+        base, first, second = evidence.halves
+        # An item at the cut may be in both halves, and another is missing from none.
+        if base.is_answered and set(first.bag) | set(second.bag) > set(base.bag):
+            yield base
+
+
+def _beside_the_cut(evidence: Evidence) -> Iterator[ProbeRequest]:
+    """The half that has the item at the cut, without the cut: is its time exactly as shown?"""
+    half = half_with_the_cut(evidence)
+    if half is None:
+        return
+    request = replace(half.request, name=plan.BESIDE_CUT)
+    if half.request.name == plan.FIRST_HALF:
+        yield replace(request, end=request.end - MICROSECOND)
+    else:
+        yield replace(request, start=request.start + MICROSECOND)
+
+
+def half_with_the_cut(evidence: Evidence) -> Exchange | None:
+    """The only half that has the item at the cut, where more digits than shown may be the reason.
+
+    None where both or none of the halves have it, or its time is shown whole.
+    """
+    if evidence.halves is None or not all(one.is_answered for one in evidence.halves):
+        return None
+    alone, first, second = evidence.halves
+    cut = instant_of(first.request.end)
+    digits = [one.digits for one in stamps(alone.items) if one.instant == cut]
+    holders = [half for half in (first, second) if cut in instants(half)]
+    if not digits or min(digits) >= SURE_DIGITS or len(holders) != 1:
+        return None
+    return holders[0]
