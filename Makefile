@@ -128,6 +128,7 @@ check: lint typecheck check-generated test ## Run all checks but the slow ones
 
 .PHONY: slow
 slow: api-mutants ## Run the checks that are slow by nature
+	@$(RUN) -m pytest tests/slow $(ARGS)
 
 .PHONY: peer-check
 peer-check: $(CONTRACT) ## Run the SDK against Prism, a mock server that this project did not write
