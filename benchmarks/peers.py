@@ -44,6 +44,7 @@ IN_FLIGHT = 8
 FLEET = [f"QT{number:06}" for number in range(100)]
 YEARS: Any = {"start": "2019-01-01T00:00:00Z", "end": "2024-01-01T00:00:00Z"}
 WINDOWS = plan_history(FLEET, **YEARS)
+MANY = [*WINDOWS, *WINDOWS][:1000]
 
 Ask = Callable[[], Any]
 AsyncAsk = Callable[[], Awaitable[Any]]
@@ -144,6 +145,20 @@ def history_async(base_url: str) -> int:
             return len([one async for one in client.calibration_history(FLEET, **YEARS)])
 
     return asyncio.run(count())
+
+
+def windows(client: CirrusClient, *, ordered: bool) -> int:
+    """Many windows with a client that is there.
+
+    Returns:
+        How many came.
+    """
+    return sum(1 for _ in client.history_windows(MANY, ordered=ordered))
+
+
+async def windows_async(client: AsyncCirrusClient, *, ordered: bool) -> int:
+    """The same with the async client."""
+    return len([one async for one in client.history_windows(MANY, ordered=ordered)])
 
 
 def loop(base_url: str) -> int:

@@ -11,14 +11,15 @@ import json
 import random
 import subprocess
 import sys
-import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import parse_qs
+
+from mycirrus_contract.standin.limit import Limit
 
 LOOPBACK = "127.0.0.1"
 BIG = 100_000  # items of the big answer
@@ -45,26 +46,6 @@ class Counts:
     connections: int = 0
     received: int = 0
     sent: int = 0
-
-
-@dataclass
-class Bucket:
-    """A token bucket: `RATE` requests a second, and `RATE` at once when it is full."""
-
-    clock: Callable[[], float] = time.monotonic
-    _tokens: float = RATE
-    _seen: float | None = None
-
-    def takes(self) -> bool:
-        """Whether it takes one more now."""
-        now = self.clock()
-        since = 0.0 if self._seen is None else now - self._seen
-        self._tokens = min(RATE, self._tokens + since * RATE)
-        self._seen = now
-        if self._tokens < 1:
-            return False
-        self._tokens -= 1
-        return True
 
 
 def body_of(query: str, count: int) -> bytes:
@@ -102,7 +83,7 @@ class Server:
     """The server: the first part of a request's path says which answer it gets."""
 
     counts: dict[str, Counts] = field(default_factory=dict)
-    bucket: Bucket = field(default_factory=Bucket)
+    bucket: Limit = field(default_factory=lambda: Limit(RATE))
     chance: random.Random = field(default_factory=lambda: random.Random(1))  # noqa: S311 - no secret
     ready: dict[str, bytes] = field(default_factory=dict)
 
@@ -132,7 +113,7 @@ class Server:
         """The counts since this was last asked, as a response; the bucket is full again."""
         counts = {path: asdict(count) for path, count in self.counts.items()}
         self.counts.clear()
-        self.bucket = Bucket()
+        self.bucket = Limit(RATE)
         return reply(json.dumps(counts).encode())
 
 

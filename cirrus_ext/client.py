@@ -213,6 +213,7 @@ class CirrusClient(_Client[http.HTTPClient, http.Transport]):
     def _records_of(self, windows: list[HistoryWindow]) -> Generator[CalibrationRecord]:
         for _, records in self.history_windows(windows):
             yield from records
+            del records  # the next ones take as much memory
 
     def history_windows(
         self, windows: Iterable[HistoryWindow], *, ordered: bool = True
@@ -312,6 +313,7 @@ class AsyncCirrusClient(_Client[http.AsyncHTTPClient, http.AsyncTransport]):
             async for _, records in answers:
                 for record in records:
                     yield record
+                del records  # the next ones take as much memory
 
     def history_windows(
         self, windows: Iterable[HistoryWindow], *, ordered: bool = True

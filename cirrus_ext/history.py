@@ -62,6 +62,7 @@ def fetch_windows(
                     submit(1)
                 if future.exception() is None:
                     yield window, future.result()
+                del future  # it holds the records
             if error is not None:
                 raise error
         finally:
@@ -111,6 +112,7 @@ async def fetch_windows_async(
                 submit(1)
             if future.exception() is None:
                 yield window, future.result()
+            del future  # it holds the records
         if error is not None:
             raise error
     finally:

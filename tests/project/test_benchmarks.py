@@ -4,7 +4,8 @@ import pytest
 
 from benchmarks.measure import OURS, more_than, spread_of, take_turns, times_as_fast
 from benchmarks.rows import Row, Target
-from benchmarks.server import RATE, Bucket
+from benchmarks.server import RATE
+from mycirrus_contract.standin.limit import Limit
 from tests.support.clock import FakeClock
 
 
@@ -61,7 +62,7 @@ def test_a_verdict_is_about_the_median(
 def test_the_bucket_accepts_its_rate_and_after_a_long_pause_no_more_than_it_holds(
     clock: FakeClock,
 ) -> None:
-    bucket = Bucket(clock.clock().monotonic)
+    bucket = Limit(RATE, clock.clock().monotonic)
     assert sum(bucket.takes() for _ in range(100)) == RATE
 
     clock.sleep(0.5)

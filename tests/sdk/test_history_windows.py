@@ -219,7 +219,7 @@ def test_a_history_keeps_no_records_that_the_caller_dropped(
     monkeypatch.setattr("cirrus_ext.client.records_of", records_of)
     with history(colour, Server(), ordered=ordered) as answers:
         for _ in answers:
-            # The caller has one, and the frames between have one.
+            # The caller has one, and `_` the one before.
             assert sum(one() is not None for one in made) <= 2 * WORKERS + 2
 
     assert len(made) == len(PLAN)
