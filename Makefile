@@ -29,7 +29,7 @@ BENCH := .venv-bench/made-$(HERE)
 INSTALL := -m pip install --quiet --constraint constraints.txt
 # --group needs pip 25.1; that of a new environment is as old as its Python.
 NEW_PIP := -m pip install --quiet 'pip>=25.1,<27'
-EXTRAS := cli,contract,parquet,report
+EXTRAS := cli,contract,excel,parquet,report
 PRODUCT := generated cirrus_ext mycirrus_contract mycirrus_cli
 
 define CHECK_PYTHON

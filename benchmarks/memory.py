@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from cirrus_ext import CalibrationRecord, CirrusClient
-from mycirrus_cli.formats import NDJSONWriter
+from mycirrus_cli.text_formats import NDJSONWriter
 
 from .peers import KEY
 

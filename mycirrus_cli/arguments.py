@@ -7,7 +7,7 @@ from typing import NoReturn
 from .exits import CommandError, exit_codes
 
 # Those of `formats.FORMATS`, and the table; --help need not wait for that module.
-FORMATS = ("table", "csv", "json", "ndjson", "parquet")
+FORMATS = ("table", "csv", "json", "ndjson", "parquet", "xlsx")
 
 EXAMPLES = {
     "mycirrus": """\
@@ -191,6 +191,7 @@ def _add_log(commands: "argparse._SubParsersAction[Parser]") -> None:
         metavar="OUTPUT",
         help="write to this file: as a whole or not at all; default: standard output",
     )
+    _add_time_zone(output, "table and xlsx")
     _add_dry_run(output)
     _add_connection(command)
 
@@ -198,6 +199,7 @@ def _add_log(commands: "argparse._SubParsersAction[Parser]") -> None:
 def _add_sync(commands: "argparse._SubParsersAction[Parser]") -> None:
     command = commands.add_parser(
         "sync",
+        usage="%(prog)s [OPTIONS] ARCHIVE [SERIAL ...]",
         help="keep an archive of the log up to date, and notice changes of the past",
         description="Keep an archive of the log up to date: a SQLite file in which no entry is\n"
         "ever lost, and which notices entries that are changed or removed.",
@@ -256,6 +258,7 @@ def _add_report(commands: "argparse._SubParsersAction[Parser]") -> None:
     output.add_argument(
         "--output", metavar="OUTPUT", required=True, help="the file to write, such as report.html"
     )
+    _add_time_zone(output, "the report")
     output.add_argument(
         "--max-gap",
         metavar="SPAN",
@@ -335,6 +338,15 @@ def _add_dry_run(group: "argparse._ArgumentGroup") -> None:
         "--dry-run",
         action="store_true",
         help="show the windows that it would ask for, one request each, and send none",
+    )
+
+
+def _add_time_zone(output: "argparse._ArgumentGroup", shown: str) -> None:
+    output.add_argument(
+        "--time-zone",
+        metavar="ZONE",
+        help=f"show the times of {shown} in this zone, such as Europe/London, with their offset "
+        "from UTC; TIME without an offset stays midnight UTC",
     )
 
 

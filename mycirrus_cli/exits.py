@@ -1,6 +1,8 @@
 """How a run can end: the exit codes, and the errors of the command itself."""
 
 import textwrap
+from collections.abc import Generator
+from contextlib import contextmanager
 
 DONE, FAILED, BAD_USAGE, UNREACHABLE, OVERDUE, CHANGED = range(6)
 INTERRUPTED, TERMINATED = 130, 143
@@ -33,6 +35,28 @@ class MissingExtraError(CommandError):
         install = f"pip install '.[{extra}]' in a checkout of the project"
         super().__init__(f"{what} needs {package}: {install}{otherwise}")
         self.package = package
+
+
+@contextmanager
+def extra(what: str, *, package: str, name: str, otherwise: str = "") -> Generator[None]:
+    """Import a package of an extra in the block.
+
+    Args:
+        what: The feature that needs it.
+        package: The package.
+        name: The extra.
+        otherwise: What to do without it.
+
+    Raises:
+        MissingExtraError: The package is not installed. One that lacks another is another matter.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != package:
+            raise
+        missing = MissingExtraError(what, package=package, extra=name, otherwise=otherwise)
+        raise missing from None
 
 
 def exit_codes() -> str:

@@ -3,22 +3,22 @@
 import io
 import sys
 from argparse import Namespace
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, tzinfo
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
 from cirrus_ext.errors import CirrusError
 
 from .archive import reading
+from .columns import Writer
 from .exits import DONE, CommandError
 from .fetch import Source, fetch_of, show_plan
-from .formats import FORMATS, Writer, format_of, table_writer
+from .formats import FORMATS, format_of, table_writer
 from .output import opened, path_of
 from .query import query, utc_now
-
-if TYPE_CHECKING:
-    from cirrus_ext.calibration_log import CalibrationRecord
+from .times import time_zone
 
 # Streams to standard output as it comes; a table is printed at the end.
 TABLE = "table"
@@ -38,21 +38,28 @@ def run(options: Namespace) -> int:
     """
     output = path_of(options.output)
     form = options.format or _form_of(output)
+    zone = time_zone(options.time_zone)
     if options.archive is not None:
-        _check(form, output)
-        with reading.opened(options) as archive:
-            _write(archive.answers(), archive, form, output)
+        _check(form, output, options.time_zone)
+        with reading.opened(options) as archive, _sink(archive, form, output, zone) as sink:
+            for _, records in archive.answers():
+                sink.write(records)
         archive.say_end(output)
         return DONE
     asked = query(options, now=utc_now())
     if options.dry_run:
         show_plan(asked.plan(), asked.instruments, asked.in_words)
         return DONE
-    _check(form, output)
+    _check(form, output, options.time_zone)
     fetch = fetch_of(options, asked.instruments)
     fetch.streaming = output is None and form != TABLE
-    with _pointing_to_sync(output), fetch.windows(asked.plan()) as answers:
-        _write(answers, fetch, form, output)
+    with (
+        _sink(fetch, form, output, zone) as sink,  # finishes when the progress bar is gone
+        _pointing_to_sync(output),
+        fetch.windows(asked.plan()) as answers,
+    ):
+        for _, records in answers:
+            sink.write(records)
     fetch.say_end(output)
     return DONE
 
@@ -69,22 +76,17 @@ def _form_of(output: Path | None) -> str:
     if form is None:
         raise CommandError(
             f"--output {output}: no format has names that end with {output.suffix}; give --format, "
-            "or a name that ends with .csv, .json, .ndjson or .parquet"
+            "or a name that ends with .csv, .json, .ndjson, .parquet or .xlsx"
         )
     return form
 
 
-def _write(
-    answers: "Iterable[tuple[object, list[CalibrationRecord]]]",
-    source: Source,
-    form: str,
-    output: Path | None,
-) -> None:
-    """Write entries as they come."""
+@contextmanager
+def _sink(source: Source, form: str, output: Path | None, zone: tzinfo) -> Generator[Writer]:
+    """Open the output, and finish it after the last record."""
     with opened(output, quiet=source.quiet) as stream:
-        sink = _writer(form, stream, source.instruments)
-        for _, records in answers:
-            sink.write(records)
+        sink = _writer(form, stream, source.instruments, zone)
+        yield sink
         sink.finish()
 
 
@@ -99,21 +101,28 @@ def _pointing_to_sync(output: Path | None) -> Generator[None]:
         raise
 
 
-def _check(form: str, output: Path | None) -> None:
+def _check(form: str, output: Path | None, zone: str | None) -> None:
     """Refuse a format that cannot be written, before anything is sent.
 
     Raises:
-        CommandError: A package is missing, or the format is of no use in a pipe.
+        CommandError: A package is missing, or the options do not go together.
     """
-    if form != TABLE and FORMATS[form].needs_file and output is None:
-        raise CommandError(f"--format {form} needs --output OUTPUT: it is nothing to look at")
-    _writer(form, io.BytesIO(), ())
-
-
-def _writer(form: str, stream: BinaryIO, instruments: Sequence[str]) -> Writer:
     if form != TABLE:
-        return FORMATS[form].writer(stream)
+        if FORMATS[form].needs_file and output is None:
+            raise CommandError(f"--format {form} needs --output OUTPUT: it is binary")
+        if zone is not None and not FORMATS[form].shows_zone:
+            raise CommandError(
+                f"--time-zone is for what people read (table, xlsx, mycirrus report): times in "
+                f"{form} are in UTC"
+            )
+    _writer(form, io.BytesIO(), (), UTC)
+
+
+def _writer(form: str, stream: BinaryIO, instruments: Sequence[str], zone: tzinfo) -> Writer:
+    if form != TABLE:
+        shown = (instruments, zone) if FORMATS[form].shows_zone else ()
+        return FORMATS[form].writer(stream, *shown)
     if sys.stdout is not None and stream is sys.stdout.buffer:
-        return table_writer(sys.stdout, instruments)
+        return table_writer(sys.stdout, instruments, zone)
     text = io.TextIOWrapper(stream, "utf-8", write_through=True)
-    return table_writer(text, instruments, is_file=True)
+    return table_writer(text, instruments, zone, is_file=True)

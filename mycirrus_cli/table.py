@@ -6,6 +6,7 @@ cursor, colours the screen or turns the direction of writing.
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, tzinfo
 from itertools import zip_longest
 from typing import TYPE_CHECKING, TextIO
 
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
 Row = tuple[str, str, str, str]
 
-HEADINGS = ("Instrument", "Time (UTC)", "User", "Message")
 TIME = 1  # the column that is never folded
 GAP = "  "
 NARROW = 70  # columns of a terminal; with fewer, each entry is a paragraph
@@ -40,17 +40,25 @@ class TableWriter:
     Args:
         stream: Where to write. The width of the terminal is used, and colours if it is one.
         instruments: The requested serial numbers; the summary names those without an entry.
+        zone: The time zone to show.
         is_file: Whether the stream is a file, which gets no colours even if FORCE_COLOR is set.
     """
 
     def __init__(
-        self, stream: TextIO, instruments: Sequence[str], *, is_file: bool = False
+        self,
+        stream: TextIO,
+        instruments: Sequence[str],
+        zone: tzinfo = UTC,
+        *,
+        is_file: bool = False,
     ) -> None:
         is_terminal = False if is_file else None  # None: rich looks
         self._console = console(
             file=stream, force_terminal=is_terminal, highlight=False, markup=False, emoji=False
         )
         self._stream = stream
+        self._zone = zone
+        self._headings = ("Instrument", f"Time ({zone})", "User", "Message")
         self._encoding = stream.encoding or "utf-8"
         self._rows: list[Row] = []
         self._counts = Counter(dict.fromkeys(instruments, 0))
@@ -59,7 +67,7 @@ class TableWriter:
         """Take some records; nothing is printed yet."""
         for record in records:
             self._counts[record.instrument] += 1
-            time = written_time(record.time)
+            time = written_time(record.time, self._zone)
             instrument, user, message = (
                 printable(text or "", self._encoding)
                 for text in (record.instrument, record.user, record.message)
@@ -77,15 +85,16 @@ class TableWriter:
     def _print_table(self) -> None:
         """Print rows of text: a table of rich takes a second for each 2,000 of them."""
         widths = self._widths()
-        self._print(next(self._lines(HEADINGS, widths)), "bold")
+        self._print(next(self._lines(self._headings, widths)), "bold")
         for row in self._rows:
             self._stream.writelines(f"{line}\n" for line in self._lines(row, widths))
 
     def _widths(self) -> list[int]:
         """Return the width of each column; the widest are cut until a row fits the terminal."""
-        room = self._console.width - len(GAP) * (len(HEADINGS) - 1)
+        room = self._console.width - len(GAP) * (len(self._headings) - 1)
         widths = [
-            min(room, max(map(_width, texts))) for texts in zip(HEADINGS, *self._rows, strict=True)
+            min(room, max(map(_width, texts)))
+            for texts in zip(self._headings, *self._rows, strict=True)
         ]
         foldable = [column for column in range(len(widths)) if column != TIME]
         while sum(widths) > room:

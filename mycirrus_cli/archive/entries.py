@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cirrus_ext.calibration_log import CalibrationRecord
-from mycirrus_cli.formats import SURROGATES, UNSHOWN
+from mycirrus_cli.columns import valid_text
 
 from .ranges import text_of, time_of
 
@@ -23,8 +23,8 @@ def columns_of(record: CalibrationRecord) -> Columns:
     """
     texts, extra = {"user": record.user, "message": record.message}, dict(record.extra)
     for name, text in texts.items():
-        if text is not None and SURROGATES.search(text):
-            extra[name], texts[name] = text, SURROGATES.sub(UNSHOWN, text)
+        if text is not None and text != valid_text(text):
+            extra[name], texts[name] = text, valid_text(text)
     in_json = json.dumps(extra, sort_keys=True)
     return record.instrument, text_of(record.time), texts["user"], texts["message"], in_json
 

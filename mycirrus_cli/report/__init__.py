@@ -16,6 +16,7 @@ from mycirrus_cli.fetch import Source, fetch_of
 from mycirrus_cli.output import opened, path_of
 from mycirrus_cli.query import Query, days, query, utc_now
 from mycirrus_cli.text import first_few
+from mycirrus_cli.times import time_zone
 
 from .summary import summarise
 
@@ -42,6 +43,7 @@ def run(options: Namespace) -> int:
             f"--output {output}: the report is HTML; give a name such as report.html"
         )
     max_gap = None if options.max_gap is None else days("--max-gap", options.max_gap)
+    zone = time_zone(options.time_zone)
     try:
         from .rendering import Request, render  # noqa: PLC0415 - imports jinja2
     except ImportError:
@@ -62,6 +64,7 @@ def run(options: Namespace) -> int:
             version=__version__,
             max_gap=max_gap,
             archive=log.archive,
+            zone=zone,
         )
         stream.write(render(request, instruments).encode())
     over = [one.instrument for one in instruments if one.is_over(max_gap)]

@@ -5,7 +5,9 @@ A position is a number from 0 to 1,000, per mille of the axis: one drawing fits 
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
+
+from mycirrus_cli.times import local_time
 
 from .summary import Gap, in_days
 
@@ -91,10 +93,17 @@ class Label:
 
 @dataclass(frozen=True)
 class Axis:
-    """The time axis that all instruments of a report share, in UTC."""
+    """The time axis that all instruments of a report share.
+
+    Attributes:
+        start: The first moment, in UTC.
+        end: The last moment, in UTC.
+        zone: The time zone of the ticks.
+    """
 
     start: datetime
     end: datetime
+    zone: tzinfo = UTC
 
     def x(self, moment: datetime) -> int:
         """The position of a time."""
@@ -119,14 +128,19 @@ class Axis:
             distance = step.count * step.unit / seconds
             if distance * WIDE >= step.width:
                 is_crowded = distance * NARROW < step.width
+                # The clock of the zone, as if it were UTC.
+                start, end = (
+                    local_time(moment, self.zone).replace(tzinfo=UTC)
+                    for moment in (self.start, self.end)
+                )
                 return [
                     self._tick(moment, step, is_fine=is_crowded and number % 2 == 1)
-                    for number, moment in step.moments(self.start, self.end)
+                    for number, moment in step.moments(start, end)
                 ]
         return []
 
     def _tick(self, moment: datetime, step: Step, *, is_fine: bool) -> Tick:
-        x = self.x(moment)
+        x = self.x(moment.replace(tzinfo=self.zone))
         room = (WHOLE - x) / WHOLE
         label = step.label(moment) if room * WIDE > step.width else ""
         return Tick(x, label, is_fine=is_fine or room * NARROW < step.width)

@@ -19,7 +19,6 @@ from tests.support.command import (
     BlockingServer,
     environment,
     mycirrus,
-    mycirrus_process,
     run_main,
     started,
 )
@@ -174,45 +173,6 @@ def test_a_thread_can_run_the_command() -> None:
 
 
 # Streams
-
-
-@pytest.mark.parametrize(
-    "words",
-    [
-        ("log", "QT123456", "--last", "7y", "--quiet", "--format", "ndjson"),
-        ("log", "QT123456", "--last", "7y", "--quiet"),
-        ("--help",),
-    ],
-    ids=" ".join,
-)
-def test_a_closed_pipe_is_silent(words: tuple[str, ...]) -> None:
-    """The reader, ``head``, has what it wanted."""
-    with serve(Standin()) as url:
-        script = '"$@" | head -n 1; exit "${PIPESTATUS[0]}"'
-        done = mycirrus_process(*words, script=script, base_url=url)
-
-    assert (done.returncode, done.stderr, done.stdout.count("\n")) == (0, "", 1)
-
-
-@pytest.mark.parametrize(
-    ("closed", "words", "code", "line"),
-    [
-        (">&-", LOG, 2, "mycirrus: standard output is closed: give --output FILE\n"),
-        ("2>&-", ("log",), 2, ""),
-        (
-            "<&-",
-            ("log", "-", "--last", "1y"),
-            2,
-            "mycirrus: standard input is closed: give --instruments-file FILE\n",
-        ),
-    ],
-)
-def test_a_closed_stream_causes_no_traceback(
-    closed: str, words: tuple[str, ...], code: int, line: str
-) -> None:
-    done = mycirrus_process(*words, script=f'exec "$@" {closed}')
-
-    assert (done.returncode, done.stderr) == (code, line)
 
 
 def test_a_character_that_the_output_cannot_encode_becomes_a_question_mark() -> None:

@@ -1,20 +1,19 @@
 """``mycirrus log``: any range, any number of instruments, into any format."""
 
-import csv
-import io
 import json
-from dataclasses import replace
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import parse_qs
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from cirrus_ext import CirrusClient
 from mycirrus_cli.exits import CommandError
 from mycirrus_cli.query import before, days, moment, span
-from mycirrus_contract.standin.adapters import Standin, demo_world, serve
-from mycirrus_contract.standin.fleet import Entry
+from mycirrus_cli.times import written_time
+from mycirrus_contract.standin.adapters import Standin, serve
 from mycirrus_contract.standin.rules import DEMO_KEY
 from tests.support.command import (
     FLEET,
@@ -212,8 +211,8 @@ def test_a_serial_number_may_begin_with_a_dash_after_two_of_them(words: tuple[st
         (["QT1"], "no range: give --start TIME, or --last SPAN"),
         (["QT1", "--strat", "2020-01-01"], "no such option: --strat; did you mean --start?"),
         (
-            ["QT1", "--last", "1y", "--output", "log.xlsx"],
-            "no format has names that end with .xlsx",
+            ["QT1", "--last", "1y", "--output", "log.xls"],
+            "no format has names that end with .xls;",
         ),
         (["QT1", "--last", "1y", "--output", "log.csv.gz"], "that end with .gz; give --format"),
         (["QT1", "--last", "1y", "--start", "2020-01-01"], "not allowed with argument"),
@@ -252,36 +251,6 @@ def test_a_list_in_the_place_of_a_serial_number_is_warned_about(serial: str) -> 
 
 
 # What is written
-
-
-def test_every_format_has_the_same_records(tmp_path: Path) -> None:
-    """Instrument, time, user, message, in this order."""
-    from pyarrow import parquet  # noqa: PLC0415 - takes its time
-
-    files = {form: tmp_path / f"log.{form}" for form in ("csv", "json", "ndjson", "parquet")}
-    for file in files.values():
-        done = mycirrus("log", *FLEET, *YEARS, "--output", str(file))
-        assert (done.returncode, done.stdout) == (0, "")
-    records = json.loads(files["json"].read_bytes())
-    with files["csv"].open(encoding="utf-8", newline="") as text:
-        rows = list(csv.DictReader(text, strict=True))
-    table = parquet.read_table(files["parquet"])
-
-    assert [list(record) for record in records] == [COLUMNS] * len(records)
-    assert [json.loads(line) for line in files["ndjson"].read_bytes().splitlines()] == records
-    assert rows == [{name: guarded(value) for name, value in row.items()} for row in records]
-    assert table.column_names == COLUMNS
-    assert [row | {"time": written(row["time"])} for row in table.to_pylist()] == records
-
-
-def guarded(text: str) -> str:
-    """A cell of the CSV file, for the texts of this fleet."""
-    return f"'{text}" if text[:1] in tuple("=+-@") else text
-
-
-def written(time: datetime) -> str:
-    """A time as the fleet of the stand-in has it."""
-    return time.isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
 
 
 def test_the_table_names_the_instruments_without_an_entry() -> None:
@@ -344,16 +313,78 @@ def test_ndjson_has_its_first_line_out_before_the_last_request() -> None:
     assert len(rest.splitlines()) == 40
 
 
-def test_a_cell_that_a_spreadsheet_would_run_is_text_in_csv_and_unchanged_in_json() -> None:
-    entry = Entry("QT1", "2022-01-01T00:00:00Z", "@user", '=HYPERLINK("http://x","y")')
-    standin = Standin(replace(demo_world(), entries=(entry,)))
-    words = ("log", "QT1", "--start", "2022-01-01", "--end", "2022-01-02", "--format")
-    text = mycirrus(*words, "csv", standin=standin).stdout
-    cells = list(csv.reader(io.StringIO(text, newline="")))
-    (line,) = json.loads(mycirrus(*words, "json", standin=standin).stdout)
+# Time zones
 
-    assert cells[1] == ["QT1", "2022-01-01T00:00:00Z", "'@user", "'" + entry.message]
-    assert (line["user"], line["message"]) == ("@user", entry.message)
+
+def test_a_zone_shows_local_times_with_their_offsets_and_asks_for_the_same() -> None:
+    """Daylight saving time included."""
+    words = ("log", "QT123456", *YEARS, "--time-zone")
+    local = mycirrus(*words, "Europe/London", standin=(standin := Standin()), COLUMNS="120")
+    utc = mycirrus(*words, "UTC", standin=(other := Standin()), COLUMNS="120")
+    shown, expected = (
+        [datetime.fromisoformat(time) for time in re.findall(r"\d{4}-\S+T\S+", done.stdout)]
+        for done in (local, utc)
+    )
+
+    assert "Time (Europe/London)" in local.stdout
+    assert "Time (UTC)" in utc.stdout
+    assert len(shown) > 9
+    assert shown == expected
+    assert {time.utcoffset() for time in shown} == {timedelta(), timedelta(hours=1)}
+    assert local.stdout.count("Z  ") == 0
+    assert sorted(one.query for one in standin.requests) == sorted(
+        one.query for one in other.requests
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [
+        ("Europe/Londno", "did you mean Europe/London"),
+        ("london", "did you mean Europe/London"),
+        ("europe/london", "did you mean Europe/London"),
+        ("New York", "did you mean America/New_York"),
+        ("Europe", "give a name such as Europe/London"),
+        ("../../etc/passwd", "give a name such as Europe/London"),
+        ("+01:00", "give a name such as Europe/London"),
+        ("", "give a name such as Europe/London"),
+    ],
+)
+@pytest.mark.parametrize("words", [("log",), ("report", "--output", "a.html")], ids=len)
+def test_an_unknown_zone_is_refused_with_names_that_are_near(
+    words: tuple[str, ...], name: str, near: str, tmp_path: Path
+) -> None:
+    words = (*words, "QT123456", *YEARS, "--time-zone", name)
+    done = mycirrus(*words, standin=(standin := Standin()), cwd=tmp_path)
+
+    assert (done.returncode, standin.requests, list(tmp_path.iterdir())) == (2, [], [])
+    assert done.stderr.startswith(f"mycirrus: --time-zone {name!r}: no such zone; ")
+    assert near in done.stderr
+
+
+@pytest.mark.parametrize("form", ["csv", "json", "ndjson", "parquet"])
+def test_a_format_for_programs_has_no_zone(form: str, tmp_path: Path) -> None:
+    words = ("log", "QT1", *YEARS, "--output", f"log.{form}", "--time-zone", "Europe/London")
+    done = mycirrus(*words, standin=(standin := Standin()), cwd=tmp_path)
+
+    assert (done.returncode, standin.requests, list(tmp_path.iterdir())) == (2, [], [])
+    assert done.stderr.endswith(f"times in {form} are in UTC\n")
+
+
+def test_a_zone_on_a_system_without_zones_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("zoneinfo.available_timezones", set)
+    done = mycirrus("log", "QT1", *YEARS, "--time-zone", "Europe/London")
+
+    assert done.returncode == 2
+    assert "pip install tzdata" in done.stderr
+
+
+def test_a_time_whose_local_date_is_before_the_year_1_is_shown_in_utc() -> None:
+    first = datetime.min.replace(tzinfo=UTC)
+
+    assert written_time(first, ZoneInfo("America/New_York")) == "0001-01-01T00:00:00+00:00"
 
 
 # The plan

@@ -4,19 +4,15 @@ import csv
 import gc
 import io
 import json
-import os
 import re
-import shutil
-import signal
 import subprocess
 import sys
 import tracemalloc
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta, timezone
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, cast
-from xml.etree import ElementTree as ET
 
 import pytest
 from hypothesis import given, settings
@@ -24,18 +20,12 @@ from hypothesis import strategies as st
 from pyarrow import parquet
 
 from cirrus_ext import CalibrationRecord
-from mycirrus_cli import formats
+from mycirrus_cli import parquet as parquet_format
+from mycirrus_cli.columns import COLUMNS
 from mycirrus_cli.exits import MissingExtraError
-from mycirrus_cli.formats import (
-    COLUMNS,
-    DESCRIPTIONS,
-    FORMATS,
-    ParquetWriter,
-    format_of,
-    guarded,
-    records_of,
-    table_writer,
-)
+from mycirrus_cli.formats import FORMATS, format_of, table_writer
+from mycirrus_cli.parquet import DESCRIPTIONS, ParquetWriter
+from mycirrus_cli.text_formats import guarded
 from mycirrus_cli.times import written_time
 from mycirrus_contract.standin.adapters import Standin
 from tests.support.command import YEARS, mycirrus
@@ -168,7 +158,7 @@ def test_the_bytes_do_not_depend_on_the_calls(
     edges = [0, *sorted(cuts), len(history)]
     parts = [history[start:end] for start, end in pairwise(edges)]
 
-    for name in FORMATS:
+    for name in set(FORMATS) - {"xlsx"}:  # a workbook says when it was created
         assert written(name, *parts) == written(name, history)
 
 
@@ -217,8 +207,6 @@ def test_a_text_format_is_read_back_as_the_same_records(history: list[Calibratio
     array, lines = (written(name, history).decode() for name in ("json", "ndjson"))
     cells = cells_of(written("csv", history), strict=True)
 
-    back = list(records_of(io.BytesIO(lines.encode())))
-    assert [values(record) for record in back] == expected
     assert "\\ud" not in array  # not even escaped: strict readers refuse it
     assert json.loads(array) == [json.loads(line) for line in lines.splitlines()] == expected
     assert all(tuple(json.loads(line)) == COLUMNS for line in lines.splitlines())
@@ -246,32 +234,6 @@ def test_parquet_is_read_back_as_the_same_rows(history: list[CalibrationRecord])
     ]
 
     assert parquet.read_table(io.BytesIO(written("parquet", history))).to_pylist() == expected
-
-
-GOOD = written("ndjson", [EMPTY])
-
-
-@pytest.mark.parametrize(
-    ("bad", "problem"),
-    [
-        (GOOD[:40], "line 2 holds no record: Unterminated string"),
-        (b"\n", "line 2 holds no record: Expecting value"),
-        (b"\xff\n", "line 2 holds no record: .*codec can't decode"),
-        (b"[]", "must be an object with instrument, time, user, message: b'\\[\\]'"),
-        (GOOD.replace(b"user", b"User"), "must be an object with"),
-        (GOOD.replace(b"null", b"1"), "must hold strings: int"),
-        (GOOD.replace(b'"QT234567"', b"null"), "must hold strings: NoneType"),
-        (GOOD.replace(b"2022-", b"2022/"), "Invalid isoformat string"),
-        (GOOD.replace(b"42Z", b"42"), "time must be in UTC"),
-    ],
-)
-def test_a_line_that_holds_no_record_is_named(bad: bytes, problem: str) -> None:
-    """A file that broke off is not taken for a shorter one."""
-    back = records_of([GOOD, bad])
-
-    assert next(back) == EMPTY
-    with pytest.raises(ValueError, match=problem):
-        next(back)
 
 
 # --- spreadsheets
@@ -338,77 +300,6 @@ def test_a_long_run_of_blanks_is_looked_at_once() -> None:
     assert guarded("\t \0" * 300_000) == "'" + "\t \0" * 300_000
 
 
-# By the names that the format has for them.
-TABLE = "{urn:oasis:names:tc:opendocument:xmlns:table:1.0}"
-TEXT = "{urn:oasis:names:tc:opendocument:xmlns:text:1.0}"
-
-
-def opened(*files: Path) -> Iterator[tuple[list[list[str]], list[str]]]:
-    """What LibreOffice shows of CSV files: of each the cells as text, and the formulas."""
-    program = shutil.which("soffice")
-    if program is None:
-        pytest.skip("no LibreOffice here: soffice is not on the PATH")
-    folder = files[0].parent
-    command = [program, f"-env:UserInstallation={(folder / 'profile').as_uri()}", "--headless"]
-    # What its dialogue proposes: commas, semicolons and tabs, then quote, UTF-8, first line.
-    command += ["--infilter=CSV:44/59/9,34,76,1", "--convert-to", "fods", "--outdir", str(folder)]
-    with subprocess.Popen(
-        [*command, *map(str, files)],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    ) as process:
-        try:
-            process.wait(timeout=100)  # its first start makes a profile
-        finally:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
-    for file in files:
-        root = ET.parse(file.with_suffix(".fods")).getroot()  # noqa: S314 - made above
-        yield (
-            [
-                [
-                    "\n".join("".join(line.itertext()) for line in cell.iter(f"{TEXT}p"))
-                    for cell in row.iter(f"{TABLE}table-cell")
-                ]
-                for row in root.iter(f"{TABLE}table-row")
-            ],
-            [
-                cell.attrib[f"{TABLE}formula"]
-                for cell in root.iter(f"{TABLE}table-cell")
-                if f"{TABLE}formula" in cell.attrib
-            ],
-        )
-
-
-# XML has no name for a control character, so the file to look into has none.
-IN_XML = [text for text in FORMULAS if not re.search("[\0\r]", text)]
-
-
-def test_libreoffice_shows_the_texts_and_finds_no_formula(tmp_path: Path) -> None:
-    """It finds formulas in the same texts without the guard, and shows numbers without zeros."""
-    guarded_file, bare_file, log = (tmp_path / f"{name}.csv" for name in ("guarded", "bare", "log"))
-    guarded_file.write_bytes(
-        written("csv", [CalibrationRecord(text, TIME, text, text) for text in IN_XML])
-    )
-    with bare_file.open("w", encoding="utf-8", newline="") as stream:
-        csv.writer(stream).writerows([text, "T", text, text] for text in IN_XML)
-    messages = ['said "94 dB", left', "two\nlines", "a;b", "Größe 日本 🎤", "=1+1", "tab\there"]
-    history = [CalibrationRecord("QT123456", TIME, "Zoë", message) for message in messages]
-    digits = CalibrationRecord("0012345", TIME, None, None)
-    log.write_bytes(written("csv", [*history, digits]))
-    (_, none), (_, found), (cells, _) = opened(guarded_file, bare_file, log)
-
-    assert none == []
-    assert len(found) > 3
-    assert cells[0] == list(COLUMNS)
-    assert [row[:3] for row in cells[1:7]] == [["QT123456", "2022-06-07T11:18:42.814Z", "Zoë"]] * 6
-    assert [row[3] for row in cells[1:5]] == messages[:4]
-    assert cells[5][3] == "'=1+1"
-    assert cells[6][3].replace("\t", "") in {"tabhere", "tab here"}
-    assert cells[7][0] == "12345"
-
-
 # --- Parquet
 
 
@@ -431,7 +322,7 @@ def test_groups_of_rows_do_not_depend_on_the_calls(
     size: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Full ones and a rest, and the same bytes each time."""
-    monkeypatch.setattr(formats, "ROWS_IN_A_GROUP", 4)
+    monkeypatch.setattr(parquet_format, "ROWS_IN_A_GROUP", 4)
     history = [CalibrationRecord(f"QT{number}", TIME, None, "") for number in range(9)]
     data = written("parquet", *(history[at : at + size] for at in range(0, 9, size)))
     file = parquet.ParquetFile(io.BytesIO(data)).metadata

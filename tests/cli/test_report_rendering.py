@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -198,6 +199,28 @@ def test_the_axis_has_round_dates_from_seconds_to_millennia(
 
     assert [tick.label for tick in ticks][: len(expected)] == expected
     assert any(not tick.is_fine for tick in ticks)
+
+
+def test_a_zone_shows_each_time_with_its_offset_and_ticks_of_its_clock() -> None:
+    """Daylight saving time included; positions on the axis stay those of the moments."""
+    zone = ZoneInfo("Europe/London")
+    times = [datetime(2022, 6, 7, 23, 30, tzinfo=UTC), datetime(2022, 12, 7, 23, 30, tzinfo=UTC)]
+    records = [CalibrationRecord("QT1", time, None, None) for time in times]
+    text = read(html_of(*records, request=replace(REQUEST, zone=zone))).text
+    axis = Axis(datetime(2022, 6, 7, tzinfo=UTC), datetime(2022, 6, 8, tzinfo=UTC), zone)
+
+    for words in (
+        "All times are in Europe/London, with their offset from UTC.",
+        "Created 2026-01-05T09:30:12+00:00",
+        "2022-06-08T00:30:00+01:00",
+        "2022-12-07T23:30:00+00:00",
+        "2022-06-08 00:30+01:00",
+    ):
+        assert words in text
+    assert [(tick.x, tick.label) for tick in axis.ticks()][:2] == [
+        (208, "06-07 06:00"),
+        (458, "06-07 12:00"),
+    ]
 
 
 def test_no_two_elements_share_an_id_and_every_link_leads_somewhere() -> None:

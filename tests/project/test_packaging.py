@@ -116,9 +116,7 @@ def test_nothing_installs_the_project_by_its_name_alone() -> None:
 
 # --- the installed wheel
 
-PARQUET = (
-    "import io; from mycirrus_cli.formats import FORMATS; FORMATS['parquet'].writer(io.BytesIO())"
-)
+WRITER = "import io; from mycirrus_cli.formats import FORMATS; FORMATS['{}'].writer(io.BytesIO())"
 COMMAND = ["-m", "mycirrus_cli"]
 CASES: dict[str, list[tuple[list[str], str]]] = {
     "": [
@@ -132,7 +130,8 @@ CASES: dict[str, list[tuple[list[str], str]]] = {
         ([*COMMAND, "standin", "--help"], "--fault NAME@N"),
         (["-m", "mycirrus_contract", "--standin"], "promises hold.\n"),
     ],
-    "parquet": [(["-c", PARQUET], "")],
+    "excel": [(["-c", WRITER.format("xlsx")], "")],
+    "parquet": [(["-c", WRITER.format("parquet")], "")],
     "report": [(["-c", "import mycirrus_cli.report.rendering"], "")],
 }
 
