@@ -19,7 +19,7 @@ from mycirrus_contract.standin.adapters import Standin, serve
 from mycirrus_contract.standin.rules import DEMO_KEY
 from tests.support.command import BlockingServer
 from tests.support.paths import ROOT
-from tests.support.windows import not_on_windows
+from tests.support.windows import not_on_windows, skip_on_windows
 
 pytestmark = not_on_windows("CI runs the steps in bash")
 
@@ -74,6 +74,7 @@ test "$1 $2" != "issue list" || echo "$OPEN_ISSUE"
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A repository that is not ours. Its programs install nothing, and reach no GitHub."""
+    skip_on_windows("the steps run in bash")
     (tmp_path / "programs").mkdir()
     for name, text in PROGRAMS.items():
         path = tmp_path / "programs" / name
