@@ -12,6 +12,7 @@ import pytest
 
 from contract_tests.api_mutants.catalogue import by_name
 from contract_tests.live.test_programs import CI, check_of, read_until, started
+from mycirrus_contract.live import checks
 from mycirrus_contract.model import QUESTIONS_FILE, load_yaml
 from mycirrus_contract.standin.adapters import Standin, demo_world, serve
 from mycirrus_contract.standin.switches import Switches
@@ -58,6 +59,18 @@ def test_a_run_ends_with_the_exit_code_and_the_outputs_of_its_verdict(
     assert tuple(run.returncode for run in runs) == exit_codes
     assert outputs["verdict"] == verdict
     assert sum(json.loads(outputs["counts"]).values()) >= 14
+
+
+def test_a_crashed_check_has_the_verdict_failed_whatever_the_others_say(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    promise = replace(checks.PROMISES[0], check=lambda evidence: 1 / 0)  # type: ignore[arg-type,return-value]
+    monkeypatch.setattr(checks, "PROMISES", (promise, *checks.PROMISES[1:]))
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    monkeypatch.setenv("GITHUB_OUTPUT", str(tmp_path / "output"))
+
+    assert check_of(Standin(), "--allow-undecided").returncode == 4
+    assert (tmp_path / "output").read_text("utf-8").startswith("verdict=failed\n")
 
 
 def test_elsewhere_nothing_is_written_to_a_variable_of_that_name(
@@ -115,7 +128,7 @@ def test_a_check_that_is_told_to_stop_ends_at_once_and_is_no_success() -> None:
     with serve(Standin()) as base_url:
         environment = CI | {"MYCIRRUS_BASE_URL": base_url}
         with started("mycirrus_cli", "contract", "--interval", "60", **environment) as process:
-            read_until(process, "^Asking ")
+            read_until(process, base_url)
             process.terminate()
             _, errors = process.communicate(timeout=TIMEOUT)
 

@@ -27,6 +27,8 @@ def write_outputs(run: Run) -> None:
 
 
 def _verdict(run: Run) -> str:
+    if any(finding.judgement.crashed for finding in run.findings):
+        return "failed"
     if run.is_key_refused:
         return "refused"
     return next((one for one in LEVELS if run.counts[one]), Verdict.HOLDS)
