@@ -140,8 +140,8 @@ replay: $(DEV) ## Play a recorded contract check again, offline (CASSETTE=path)
 	@$(RUN) -m contract_tests.live.replay "$$CASSETTE"
 
 .PHONY: fuzz
-fuzz: $(DEV) ## Let schemathesis ask the stand-in what it likes, with a fresh seed
-	@$(RUN) -m contract_tests.suite.fuzzing $(ARGS)
+fuzz: $(DEV) ## Run schemathesis against the stand-in, with a fresh seed
+	@$(RUN) -m contract_tests.suite.fuzz $(ARGS)
 
 .PHONY: api-mutants
 api-mutants: $(DEV) ## Break the stand-in in every way that has a name: do the checks notice?

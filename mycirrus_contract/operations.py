@@ -53,6 +53,12 @@ class RangeRule:
         return None
 
 
+def range_rule_of(definition: Mapping[str, Any]) -> RangeRule | None:
+    """The range rule of an operation as the document defines it; None if it has none."""
+    rule = definition.get("x-cirrus-range")
+    return None if rule is None else RangeRule(rule["start"], rule["end"], rule["max"])
+
+
 def _years_after(moment: datetime, years: int) -> datetime:
     if (moment.month, moment.day) == (2, 29) and not _is_leap(moment.year + years):
         return moment.replace(year=moment.year + years, month=3, day=1)
@@ -145,8 +151,7 @@ class Operation:
     @property
     def range_rule(self) -> RangeRule | None:
         """The rule over two parameters that JSON Schema cannot say; None if it has none."""
-        rule = self.definition.get("x-cirrus-range")
-        return None if rule is None else RangeRule(rule["start"], rule["end"], rule["max"])
+        return range_rule_of(self.definition)
 
     def known_range_rule(self) -> RangeRule:
         """The rule of an operation that must have one.

@@ -12,13 +12,16 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, timedelta
+from functools import cache, partial
 
 from rich.console import Console
 from rich.table import Table
 
-from contract_tests.suite.checks import BOTH, CHECKS, Check, examine
-from contract_tests.suite.fuzzing import UNTIL, WORLD
+from contract_tests.suite.checks import BOTH, CHECKS, WORLD, Check, ask_everything
+from contract_tests.suite.complaints import Complaint
+from contract_tests.suite.hooks import LATEST
+from contract_tests.suite.sdk_loop import ask_through_the_sdk
 from mycirrus_contract.live.checks import judge
 from mycirrus_contract.live.evidence import Evidence
 from mycirrus_contract.live.probe import Probe
@@ -29,9 +32,9 @@ from mycirrus_contract.standin.rules import DEMO_KEY
 from tests.support.clock import FakeClock
 
 from .catalogue import MUTANTS, Mutant, by_name
+from .corpus import Corpus, generate
 
 SUITE_FLOOR, PROBE_FLOOR = 1.0, 0.85
-EXAMPLES = 60  # cases that schemathesis generates for each mutant
 
 # What the probe asks. A mutant names the proof that it can fail.
 PROBE_CHECKS: tuple[Check, ...] = (
@@ -90,19 +93,35 @@ def probed(standin: Standin) -> list[Finding]:
         monotonic=lambda: clock.seconds,
         transport=standin.transport(),
     )
-    exchanges = probe.run(BOTH, UNTIL - timedelta(days=365), UNTIL)
+    latest = LATEST.replace(tzinfo=UTC)
+    exchanges = probe.run(BOTH, latest - timedelta(days=365), latest)
     return [*judge(exchanges), *contradictions(open_questions(Evidence(exchanges)))]
+
+
+@cache
+def corpus() -> Corpus:
+    """The cases of schemathesis, once in each process."""
+    return generate()
+
+
+def examined(mutant: Mutant) -> list[Complaint]:
+    """What the offline suite finds wrong with a mutant: a fresh one for each client."""
+    patient = partial(Standin, WORLD, behaviour=mutant, sleep=lambda seconds: None)
+    return [
+        *corpus().complaints(patient()),
+        *ask_everything(patient()),
+        *ask_through_the_sdk(patient(), corpus().valid_queries),
+    ]
 
 
 def caught(name: str) -> Caught:
     """Let everybody look at one mutant."""
     mutant = by_name(name)
-    examination = examine(lambda: Standin(WORLD, behaviour=mutant), examples=EXAMPLES)
     findings = probed(Standin(WORLD, behaviour=mutant))
     bad = {Verdict.BROKEN, Verdict.DRIFT}
     return Caught(
         name,
-        frozenset(examination.caught_by),
+        frozenset(complaint.check for complaint in examined(mutant)),
         frozenset(finding.name for finding in findings if finding.verdict in bad),
     )
 
@@ -200,8 +219,7 @@ def explain(command: argparse.ArgumentParser, name: str) -> int:
         mutant = by_name(name)
     except ValueError as error:
         command.error(str(error))
-    examination = examine(lambda: Standin(WORLD, behaviour=mutant), examples=EXAMPLES)
-    for complaint in {one.check: one for one in examination.complaints}.values():
+    for complaint in {one.check: one for one in examined(mutant)}.values():
         print(complaint)
     for finding in probed(Standin(WORLD, behaviour=mutant)):
         if finding.verdict in {Verdict.BROKEN, Verdict.DRIFT}:

@@ -18,7 +18,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from rich.console import Console
 
-from contract_tests.suite.fuzzing import WORLD
+from contract_tests.suite.checks import WORLD
 from mycirrus_contract.live.arguments import THOROUGH
 from mycirrus_contract.live.checks import PROMISES, judge
 from mycirrus_contract.live.evidence import Evidence

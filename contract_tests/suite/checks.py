@@ -1,13 +1,14 @@
-"""The offline suite: all that is asked of the stand-in, and what each check is good for.
+"""The offline suite: all that is requested of the stand-in, and what each check is good for.
 
-Three askers: schemathesis (``fuzzing.py``), the questions below that schemathesis does not come
-to, and the SDK itself. Every answer goes through the same oracles. `CHECKS` has them all, each
-with a mutant that shows that it can fail.
+Three clients: schemathesis (``test_schemathesis.py``), the requests below that schemathesis does
+not come to, and the SDK itself. Every answer goes through the same oracles. `CHECKS` has them all,
+each with a mutant that shows that it can fail.
 """
 
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -15,11 +16,14 @@ from mycirrus_contract.messages import Reply, Request
 from mycirrus_contract.model import PATH, tolerant
 from mycirrus_contract.oracles import ORACLES, SLOWEST
 from mycirrus_contract.standin.adapters import Standin
-from mycirrus_contract.standin.rules import DEMO_KEY, KEY_WITHOUT_SCOPE, LOG_PATH
+from mycirrus_contract.standin.fleet import POSTINGS, fleet
+from mycirrus_contract.standin.rules import DEMO_KEY, KEY_WITHOUT_SCOPE, LOG_PATH, World
 from tests.support.clock import FakeClock
 
-from .fuzzing import EXAMPLES, SERIALS, Complaint, Run, fuzz
-from .sdk_loop import ask_through_the_sdk
+from .complaints import Complaint
+
+SERIALS = [posting.serial for posting in POSTINGS]
+WORLD = World(entries=fleet(datetime(2026, 1, 1, tzinfo=UTC)))
 
 START, END = "2024-03-01T00:00:00Z", "2025-03-01T00:00:00Z"
 MIDDLE = "2024-09-01T00:00:00Z"
@@ -59,8 +63,7 @@ class Asker:
     def complain(self, check: str, text: str | None, request: Request | None = None) -> None:
         """Write down what a check has found, if it is something."""
         if text is not None:
-            shown = "" if request is None else f"{request.method} {request.path}?{request.query}"
-            self.complaints.append(Complaint(check, text, shown))
+            self.complaints.append(Complaint.of(check, text, request))
 
 
 Question = Callable[[Asker], str | None]
@@ -240,34 +243,3 @@ CHECKS: tuple[Check, ...] = (
     Check("sdk_is_understood", "400 for milliseconds"),
     Check("sdk_returns_what_was_served", "null for an empty list"),
 )
-
-
-@dataclass(frozen=True)
-class Examination:
-    """What the suite has to say of a stand-in.
-
-    Attributes:
-        complaints: What is wrong.
-        run: What schemathesis has asked.
-    """
-
-    complaints: list[Complaint]
-    run: Run
-
-    @property
-    def caught_by(self) -> set[str]:
-        """The names of the checks that complain."""
-        return {complaint.check for complaint in self.complaints}
-
-
-def examine(make: Callable[[], Standin], examples: int = EXAMPLES) -> Examination:
-    """Run the whole suite.
-
-    Args:
-        make: Gives a fresh stand-in to each asker, because mutants remember.
-        examples: How many cases schemathesis generates.
-    """
-    run = fuzz(make(), examples=examples)
-    complaints = [*run.complaints, *ask_everything(make())]
-    complaints += ask_through_the_sdk(make(), run.asked)
-    return Examination(complaints, run)
