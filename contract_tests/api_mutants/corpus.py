@@ -15,6 +15,9 @@ from contract_tests.suite.sdk_loop import Query
 from mycirrus_contract.standin.adapters import Standin
 
 
+FUZZED = 50  # cases of the fuzzing phase that each stand-in gets
+
+
 @dataclass(frozen=True)
 class Corpus:
     """Cases that were generated once; their schema says which stand-in they are for."""
@@ -87,4 +90,6 @@ def generate() -> Corpus:
     schema.hooks.unregister(after_call)
     if code != pytest.ExitCode.OK:
         raise RuntimeError(f"the stand-in itself does not pass:\n{output.getvalue()}")
-    return Corpus(schema, cases)
+    fuzzed = [case for case in cases if case.meta and case.meta.phase.name.value == "fuzzing"]
+    others = [case for case in cases if case not in fuzzed]
+    return Corpus(schema, others + fuzzed[:: len(fuzzed) // FUZZED])

@@ -1,4 +1,4 @@
-"""Honest mocks: whatever respx answers in a test is held against the contract.
+"""The guard of the mocks: whatever respx answers in a test is compared with the contract.
 
 ``conftest.py`` registers this module with pytest, and a test fails if one of its mocked exchanges
 is off spec: decorator, context manager, fixture or nested router, sync or async, with nothing to
@@ -7,7 +7,11 @@ import. Where that is what a test is about, the mock says so, with a reason:
     httpx.Response(503, extensions={"off_spec": "an outage; the page documents no 5xx"})
     httpx.Response(200, json=[], extensions={"off_spec_request": "the server takes any offset"})
 
-An excuse that is no longer needed fails too.
+A reason that is no longer needed fails too, and so does a mock that raises what no transport
+raises, even where the code under test swallows it.
+
+`httpx.MockTransport` is outside: with it a test plays any server, and no contract. The summary of
+pytest says how many of its answers were not compared.
 """
 
 from collections.abc import AsyncIterator, Generator, Iterator
@@ -20,45 +24,50 @@ import respx
 
 from mycirrus_contract.conformity import reply_violations, request_violations
 from mycirrus_contract.messages import Reply, Request
+from mycirrus_contract.standin.adapters import Standin
 
-EXCUSES = ("off_spec", "off_spec_request")
+REASONS = ("off_spec", "off_spec_request")
+OUTSIDE = "answers of httpx.MockTransport, not compared with the contract"
 
 _found: list[str] = []
 _unanswered: dict[int, tuple[httpx.Request, str]] = {}
+_outside: list[str] = []
 
 
-class DishonestMockError(AssertionError):
-    """A mock says something about the API that the contract does not."""
+class ContractViolationError(AssertionError):
+    """A mock contradicts the contract."""
 
 
-def lies_of(request: httpx.Request, outcome: httpx.Response | Exception) -> list[str]:
-    """Say what is wrong with a mocked exchange, excuses included.
+def violations_of(request: httpx.Request, outcome: httpx.Response | Exception) -> list[str]:
+    """Say how a mocked exchange breaks the contract, beyond what its reasons allow.
 
     Args:
         request: What the code under test sent.
         outcome: What the mock answered, read already, or raised; an exception may have
             ``extensions`` too.
     """
-    asked = Request.of(request)
+    sent = Request.of(request)
     reply = Reply.of(outcome) if isinstance(outcome, httpx.Response) else None
-    excuses = getattr(outcome, "extensions", {})
-    lies = []
-    for excuse, problems in zip(
-        EXCUSES, (reply_violations(asked, reply), request_violations(asked, reply)), strict=True
+    reasons = getattr(outcome, "extensions", {})
+    violations = []
+    for name, problems in zip(
+        REASONS, (reply_violations(sent, reply), request_violations(sent, reply)), strict=True
     ):
-        if excuse not in excuses:
-            lies += problems
-        elif len(str(excuses[excuse]).split()) < 2:
-            lies.append(f"the excuse {excuse!r} gives no reason")
+        if name == "off_spec" and reply is None and not isinstance(outcome, httpx.TransportError):
+            problems.append(f"the mock raised {type(outcome).__name__}, which no transport does")
+        if name not in reasons:
+            violations += problems
+        elif len(str(reasons[name]).split()) < 2:
+            violations.append(f"{name!r} has no reason")
         elif not problems:
-            lies.append(f"the excuse {excuse!r} is not needed: {excuses[excuse]}")
+            violations.append(f"{name!r} is not needed: {reasons[name]}")
     status = "no answer" if reply is None else reply.status
-    return [f"{request.method} {request.url} -> {status}: {lie}" for lie in lies]
+    return [f"{request.method} {request.url} -> {status}: {text}" for text in violations]
 
 
 @contextmanager
 def collected() -> Iterator[list[str]]:
-    """Take what is found in a block out of the test's account: for the tests of this guard."""
+    """Keep what is found in a block from the test around it: for the tests of this guard."""
     outer = _taken()
     inner: list[str] = []
     try:
@@ -68,8 +77,8 @@ def collected() -> Iterator[list[str]]:
         _found[:] = outer
 
 
-class _Spent(httpx.SyncByteStream, httpx.AsyncByteStream):
-    """A stream that has been read once, and is to be had again, with its end if that was bad."""
+class _Replayed(httpx.SyncByteStream, httpx.AsyncByteStream):
+    """A body that was read, to be read again; it ends with the error that it ended with."""
 
     def __init__(self, chunks: list[bytes], error: Exception | None) -> None:
         self._chunks, self._error = chunks, error
@@ -84,25 +93,15 @@ class _Spent(httpx.SyncByteStream, httpx.AsyncByteStream):
             yield chunk
 
 
-def _readable(response: httpx.Response, spent: _Spent) -> httpx.Response:
-    """A copy whose body can be looked at without taking it from the code under test."""
-    response.stream = spent
-    return httpx.Response(
-        response.status_code,
-        headers=response.headers,
-        content=b"".join(spent._chunks),
-        extensions=response.extensions,
-    )
-
-
 def _read(response: httpx.Response) -> httpx.Response:
+    """A copy that has its body, which the code under test can still read."""
     chunks: list[bytes] = []
     error = None
     try:
         chunks.extend(response.stream)  # type: ignore[arg-type]
     except Exception as broken:  # noqa: BLE001 - whatever the mock raises in mid-body
         error = broken
-    return _readable(response, _Spent(chunks, error))
+    return _copy(response, chunks, error)
 
 
 async def _aread(response: httpx.Response) -> httpx.Response:
@@ -115,22 +114,26 @@ async def _aread(response: httpx.Response) -> httpx.Response:
             chunks.append(chunk)  # noqa: PERF401 - what came before the error is kept
     except Exception as broken:  # noqa: BLE001 - as above
         error = broken
-    return _readable(response, _Spent(chunks, error))
+    return _copy(response, chunks, error)
 
 
-def _answered(request: httpx.Request, outcome: httpx.Response | Exception) -> None:
+def _copy(response: httpx.Response, chunks: list[bytes], error: Exception | None) -> httpx.Response:
+    response.stream = _Replayed(chunks, error)
+    return httpx.Response(
+        response.status_code,
+        headers=response.headers,
+        content=b"".join(chunks),
+        extensions=response.extensions,
+    )
+
+
+def _compare(request: httpx.Request, outcome: httpx.Response | Exception) -> None:
     _unanswered.pop(id(request), None)
-    _found.extend(lies_of(request, outcome))
-
-
-def _leave_unanswered(request: httpx.Request) -> None:
-    """Remember a request that a router does not have: the next one may, or code may swallow it."""
-    text = f"{request.method} {request.url} -> no mock: the test goes on without an answer"
-    _unanswered[id(request)] = request, text
+    _found.extend(violations_of(request, outcome))
 
 
 def _taken() -> list[str]:
-    """All that was found since it was last asked."""
+    """All that was found since the last call."""
     found = [*_found, *(text for _, text in _unanswered.values())]
     _found.clear()
     _unanswered.clear()
@@ -139,14 +142,16 @@ def _taken() -> list[str]:
 
 @contextmanager
 def _raised(request: httpx.Request) -> Iterator[None]:
-    """Judge what a handler raises instead of answering."""
+    """Compare what a handler raises instead of answering."""
     try:
         yield
     except respx.models.AllMockedAssertionError:
-        _leave_unanswered(request)
+        # Another router may have the request; otherwise the code under test may swallow this.
+        text = f"{request.method} {request.url} -> no mock: the test goes on without an answer"
+        _unanswered[id(request)] = request, text
         raise
     except Exception as error:
-        _answered(request, error)
+        _compare(request, error)
         raise
 
 
@@ -154,7 +159,7 @@ def _watched(handler: Any) -> Any:
     def handle(router: respx.Router, request: httpx.Request) -> httpx.Response:
         with _raised(request):
             response: httpx.Response = handler(router, request)
-        _answered(request, _read(response))
+        _compare(request, _read(response))
         return response
 
     return handle
@@ -164,20 +169,34 @@ def _awatched(handler: Any) -> Any:
     async def handle(router: respx.Router, request: httpx.Request) -> httpx.Response:
         with _raised(request):
             response: httpx.Response = await handler(router, request)
-        _answered(request, await _aread(response))
+        _compare(request, await _aread(response))
         return response
 
     return handle
 
 
+def _counted(handle: Any) -> Any:
+    """Count the answers of a MockTransport, but for respx's and the stand-in's."""
+
+    def handled(transport: httpx.MockTransport, request: httpx.Request) -> Any:
+        owner = getattr(transport.handler, "__self__", None)
+        if not isinstance(owner, respx.Router | Standin):
+            _outside.append(str(request.url))
+        return handle(transport, request)
+
+    return handled
+
+
 def watch() -> None:
-    """Put the guard around the one place that every mocked exchange goes through."""
+    """Wrap what every mocked exchange goes through."""
     respx.Router.handler = _watched(respx.Router.handler)  # type: ignore[method-assign]
     respx.Router.async_handler = _awatched(respx.Router.async_handler)  # type: ignore[method-assign]
+    for name in ("handle_request", "handle_async_request"):
+        setattr(httpx.MockTransport, name, _counted(getattr(httpx.MockTransport, name)))
 
 
 def pytest_configure() -> None:
-    """Begin to watch."""
+    """Start to watch."""
     watch()
 
 
@@ -186,27 +205,42 @@ def _judged() -> Generator[None, object, object]:
     try:
         result = yield
     except BaseException as error:
-        for lie in _taken():
-            error.add_note(f"off spec: {lie}")
+        for text in _taken():
+            error.add_note(f"off spec: {text}")
         raise
-    if lies := _taken():
-        raise DishonestMockError("mocks off spec:\n" + "\n".join(lies))
+    if violations := _taken():
+        raise ContractViolationError("mocks off spec:\n" + "\n".join(violations))
     return result
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_setup() -> Generator[None, object, object]:
-    """Judge what the fixtures of a test have asked."""
+    """Judge the exchanges of the fixtures of a test."""
     return (yield from _judged())
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_call() -> Generator[None, object, object]:
-    """Judge what a test has asked."""
-    return (yield from _judged())
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    """Judge the exchanges of a test, and count those that are outside."""
+    _outside.clear()
+    try:
+        return (yield from _judged())
+    finally:
+        if _outside:
+            item.user_properties.append((OUTSIDE, len(_outside)))
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_teardown() -> Generator[None, object, object]:
-    """Judge what the fixtures have asked while they were taken down."""
+    """Judge the exchanges of fixtures that are taken down."""
     return (yield from _judged())
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say what was outside."""
+    reports = [
+        one for status in ("passed", "failed") for one in terminalreporter.getreports(status)
+    ]
+    count = sum(dict(one.user_properties).get(OUTSIDE, 0) for one in reports if one.when == "call")
+    if count:
+        terminalreporter.write_line(f"{count} {OUTSIDE}")

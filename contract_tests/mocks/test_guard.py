@@ -34,7 +34,9 @@ def documented(status: int, **options: Any) -> httpx.Response:
     return httpx.Response(status, json=PAGE["responses"][str(status)]["example"], **options)
 
 
-def lies(response: httpx.Response | Exception, query: str = QUERY, **options: Any) -> list[str]:
+def violations(
+    response: httpx.Response | Exception, query: str = QUERY, **options: Any
+) -> list[str]:
     """What the guard says about one exchange."""
     with collected() as found, respx.mock(assert_all_mocked=False) as router:
         router.route().mock(side_effect=[response])
@@ -46,33 +48,33 @@ def lies(response: httpx.Response | Exception, query: str = QUERY, **options: An
     return found
 
 
-HONEST: dict[str, Callable[[], list[str]]] = {
-    "the page's 200": lambda: lies(documented(200)),
-    "an empty 200": lambda: lies(httpx.Response(200, json=[])),
-    "the page's 401, without a key": lambda: lies(documented(401), headers={}),
-    "the page's 403": lambda: lies(documented(403)),
-    "a 429 with seconds": lambda: lies(documented(429, headers={"Retry-After": "3"})),
-    "a 429 with a date": lambda: lies(
+ON_SPEC: dict[str, Callable[[], list[str]]] = {
+    "the page's 200": lambda: violations(documented(200)),
+    "an empty 200": lambda: violations(httpx.Response(200, json=[])),
+    "the page's 401, without a key": lambda: violations(documented(401), headers={}),
+    "the page's 403": lambda: violations(documented(403)),
+    "a 429 with seconds": lambda: violations(documented(429, headers={"Retry-After": "3"})),
+    "a 429 with a date": lambda: violations(
         documented(429, headers={"Retry-After": "Sun, 22 Nov 2026 10:00:00 GMT"})
     ),
-    "a charset": lambda: lies(
+    "a charset": lambda: violations(
         httpx.Response(
             200, content=b"[]", headers={"content-type": "application/json; charset=utf-8"}
         )
     ),
-    "a reversed range, refused": lambda: lies(
+    "a reversed range, refused": lambda: violations(
         httpx.Response(400, json=REFUSED),
         "instruments=A&start=2023-01-31T00:00:00Z&end=2023-01-01T00:00:00Z",
     ),
-    "+00:00, which is UTC too": lambda: lies(
+    "+00:00, which is UTC too": lambda: violations(
         documented(200), "instruments=A&start=2023-01-01T00:00:00%2B00:00&end=2023-01-31T00:00:00Z"
     ),
-    "a broken connection": lambda: lies(httpx.ConnectError("reset")),
+    "a broken connection": lambda: violations(httpx.ConnectError("reset")),
 }
 
 
-@pytest.mark.parametrize("found", HONEST.values(), ids=list(HONEST))
-def test_an_honest_mock_passes(found: Callable[[], list[str]]) -> None:
+@pytest.mark.parametrize("found", ON_SPEC.values(), ids=list(ON_SPEC))
+def test_a_mock_on_spec_passes(found: Callable[[], list[str]]) -> None:
     """What the page shows, and what we assume."""
     assert found() == []
 
@@ -128,12 +130,12 @@ REPLIES: dict[str, tuple[httpx.Response, str]] = {
 
 
 @pytest.mark.parametrize(("response", "says"), REPLIES.values(), ids=list(REPLIES))
-def test_a_lying_reply_is_named(response: httpx.Response, says: str) -> None:
+def test_a_reply_off_spec_is_named(response: httpx.Response, says: str) -> None:
     """Status, media type, headers, body with formats."""
-    lie, *_ = lies(response)
+    violation, *_ = violations(response)
 
-    assert lie.startswith(f"GET {URL}?")
-    assert f" -> {response.status_code}: {says}" in lie
+    assert violation.startswith(f"GET {URL}?")
+    assert f" -> {response.status_code}: {says}" in violation
 
 
 REQUESTS: dict[str, tuple[str, str]] = {
@@ -172,22 +174,22 @@ REQUESTS: dict[str, tuple[str, str]] = {
 
 @pytest.mark.parametrize(("query", "says"), REQUESTS.values(), ids=list(REQUESTS))
 def test_a_request_that_the_api_would_refuse_is_named(query: str, says: str) -> None:
-    """A mock that answers it with items lies; one that refuses it with 400 does not."""
-    found = lies(httpx.Response(200, json=[]), query)
+    """A mock must not answer it with items; it may refuse it with 400."""
+    found = violations(httpx.Response(200, json=[]), query)
 
-    assert any(f"-> 200: {says}" in lie for lie in found)
-    assert lies(httpx.Response(400, json=REFUSED), query) == []
-    assert any(f"-> 403: {says}" in lie for lie in lies(documented(403), query))
-    assert any(f"-> 429: {says}" in lie for lie in lies(documented(429), query))
-    assert any(says in lie for lie in lies(httpx.ConnectError("reset"), query))
+    assert any(f"-> 200: {says}" in violation for violation in found)
+    assert violations(httpx.Response(400, json=REFUSED), query) == []
+    assert any(f"-> 403: {says}" in violation for violation in violations(documented(403), query))
+    assert any(f"-> 429: {says}" in violation for violation in violations(documented(429), query))
+    assert any(says in violation for violation in violations(httpx.ConnectError("reset"), query))
 
 
 def test_another_method_another_path_and_a_missing_key_are_named() -> None:
     """There is one operation, and it needs a key."""
-    assert "method POST is not" in lies(documented(200), method="POST")[0]
+    assert "method POST is not" in violations(documented(200), method="POST")[0]
     for url in (URL.replace("/v1", "/v2"), URL.replace("/v1", ""), f"{URL}/other"):
-        assert "path is none of" in lies(documented(200), url=url)[0]
-    assert "X-Api-Key is missing" in lies(documented(200), headers={})[0]
+        assert "path is none of" in violations(documented(200), url=url)[0]
+    assert "X-Api-Key is missing" in violations(documented(200), headers={})[0]
 
 
 def test_a_request_that_no_mock_answers_is_named_even_if_it_is_swallowed() -> None:
@@ -203,13 +205,13 @@ def test_a_request_that_no_mock_answers_is_named_even_if_it_is_swallowed() -> No
     assert found == [f"GET {URL}?{QUERY} -> no mock: the test goes on without an answer"]
 
 
-def test_lies_are_told_beside_the_error_of_a_test_that_fails() -> None:
+def test_off_specs_are_told_beside_the_error_of_a_test_that_fails() -> None:
     """They may be why it does; and what the guard's own tests find is no other test's."""
     outer = mocks._judged()
     next(outer)
     with collected() as found:
-        lies(documented(200), method="POST")
-    assert found == []  # `lies` has its own account
+        violations(documented(200), method="POST")
+    assert found == []  # `violations` has its own account
     with respx.mock() as router:
         router.get(URL).mock(return_value=httpx.Response(503))
         httpx.get(f"{URL}?{QUERY}", headers=HEADERS)
@@ -220,13 +222,13 @@ def test_lies_are_told_beside_the_error_of_a_test_that_fails() -> None:
     assert "503 is not in the contract" in caught.value.__notes__[0]
 
 
-def test_an_excuse_with_a_reason_is_taken() -> None:
+def test_a_reason_is_taken() -> None:
     """For the reply, and for the request."""
     outage = httpx.Response(503, extensions={"off_spec": "an outage"})
     odd = documented(200, extensions={"off_spec_request": "the raw client sends it"})
 
-    assert lies(outage) == []
-    assert lies(odd, RANGE) == []
+    assert violations(outage) == []
+    assert violations(odd, RANGE) == []
 
 
 @pytest.mark.parametrize(
@@ -234,23 +236,25 @@ def test_an_excuse_with_a_reason_is_taken() -> None:
     [
         ({"off_spec": "an outage"}, "'off_spec' is not needed: an outage"),
         ({"off_spec_request": "an odd one"}, "'off_spec_request' is not needed: an odd one"),
-        ({"off_spec": ""}, "'off_spec' gives no reason"),
-        ({"off_spec": None}, "'off_spec' gives no reason"),
-        ({"off_spec": True}, "'off_spec' gives no reason"),
-        ({"off_spec": "."}, "'off_spec' gives no reason"),
+        ({"off_spec": ""}, "'off_spec' has no reason"),
+        ({"off_spec": None}, "'off_spec' has no reason"),
+        ({"off_spec": True}, "'off_spec' has no reason"),
+        ({"off_spec": "."}, "'off_spec' has no reason"),
     ],
 )
-def test_an_excuse_that_is_stale_or_empty_fails(extensions: dict[str, Any], says: str) -> None:
-    """Else excuses would outlive what they excuse."""
-    (lie,) = lies(documented(200, extensions=extensions))
+def test_a_reason_that_is_stale_or_empty_fails(extensions: dict[str, Any], says: str) -> None:
+    (violation,) = violations(documented(200, extensions=extensions))
 
-    assert says in lie
+    assert says in violation
 
 
-def test_an_excuse_for_the_reply_does_not_excuse_the_request() -> None:
+def test_a_reason_for_the_reply_does_not_cover_the_request() -> None:
     """Nor the other way round."""
-    assert len(lies(httpx.Response(503, extensions={"off_spec": "an outage"}), RANGE)) == 1
-    assert len(lies(httpx.Response(503, extensions={"off_spec_request": "an odd one"}), RANGE)) == 1
+    assert len(violations(httpx.Response(503, extensions={"off_spec": "an outage"}), RANGE)) == 1
+    assert (
+        len(violations(httpx.Response(503, extensions={"off_spec_request": "an odd one"}), RANGE))
+        == 1
+    )
 
 
 def chunks(*parts: bytes) -> Iterator[bytes]:
@@ -283,7 +287,7 @@ def test_a_streamed_body_is_judged_and_still_to_be_had() -> None:
 
 
 FILE = '''
-"""Lies of every kind of router."""
+"""Violations of every kind of router."""
 import httpx, pytest, respx
 URL = "{url}?{query}"
 BARE = URL.partition("?")[0]
@@ -292,40 +296,40 @@ OUTSIDE = respx.mock(assert_all_called=False)
 OUTSIDE.get(BARE).respond(503)
 
 @respx.mock
-def test_lie_decorator():
+def test_off_spec_decorator():
     respx.get(BARE).respond(503)
     httpx.get(URL, headers=HEADERS)
 
 @respx.mock(assert_all_mocked=False)
-def test_lie_decorator_with_parentheses_and_no_route(respx_mock):
+def test_off_spec_decorator_with_parentheses_and_no_route(respx_mock):
     httpx.get(URL, headers=HEADERS)
 
-def test_lie_context_manager():
+def test_off_spec_context_manager():
     with respx.mock as router:
         router.get(BARE).respond(200, text="[]")
         httpx.get(URL, headers=HEADERS)
 
-def test_lie_fixture(respx_mock):
+def test_off_spec_fixture(respx_mock):
     respx_mock.get(BARE).respond(503)
     httpx.get(URL, headers=HEADERS)
 
-def test_lie_nested_inner(respx_mock):
+def test_off_spec_nested_inner(respx_mock):
     with respx.mock() as inner:
         inner.get(BARE).respond(503)
         respx_mock.get("https://example.invalid/")
         httpx.get(URL, headers=HEADERS)
     respx_mock.clear()
 
-def test_lie_router_of_the_module():
+def test_off_spec_router_of_the_module():
     with OUTSIDE:
         httpx.get(URL, headers=HEADERS)
 
-def test_lie_router_as_transport():
+def test_off_spec_router_as_transport():
     router = respx.Router()
     router.get(BARE).respond(503)
     httpx.Client(transport=httpx.MockTransport(router.handler)).get(URL, headers=HEADERS)
 
-def test_lie_async():
+def test_off_spec_async():
     import asyncio
     async def ask():
         async with respx.mock() as router, httpx.AsyncClient() as client:
@@ -333,12 +337,12 @@ def test_lie_async():
             await client.get(URL, headers=HEADERS)
     asyncio.run(ask())
 
-def test_lie_side_effect():
+def test_off_spec_side_effect():
     with respx.mock() as router:
         router.get(BARE).mock(side_effect=lambda request: httpx.Response(503))
         httpx.get(URL, headers=HEADERS)
 
-def test_lie_that_the_code_under_test_swallows():
+def test_off_spec_that_the_code_under_test_swallows():
     with respx.mock() as router:
         router.get(BARE).respond(200, json=[{{}}])
         try:
@@ -346,19 +350,31 @@ def test_lie_that_the_code_under_test_swallows():
         except Exception:
             pass
 
+def test_off_spec_error_that_the_code_under_test_swallows():
+    with respx.mock() as router:
+        router.get(BARE).mock(side_effect=ValueError("of the mock"))
+        try:
+            httpx.get(URL, headers=HEADERS)
+        except Exception:
+            pass
+
+def test_on_spec_mock_transport_is_outside():
+    transport = httpx.MockTransport(lambda request: httpx.Response(503))
+    httpx.Client(transport=transport).get(URL, headers=HEADERS)
+
 @pytest.fixture
 def asked(respx_mock):
     respx_mock.get(BARE).respond(503)
     httpx.get(URL, headers=HEADERS)
 
-def test_lie_of_a_fixture(asked):
+def test_off_spec_of_a_fixture(asked):
     pass
 
-def test_honest(respx_mock):
+def test_on_spec(respx_mock):
     respx_mock.get(BARE).respond(200, json=[])
     httpx.get(URL, headers=HEADERS)
 
-def test_honest_excuse(respx_mock):
+def test_on_spec_with_a_reason(respx_mock):
     reply = httpx.Response(503, extensions={{"off_spec": "an outage"}})
     respx_mock.get(BARE).mock(return_value=reply)
     httpx.get(URL, headers=HEADERS)
@@ -369,7 +385,7 @@ PACKAGES = (str(ROOT), str(ROOT / "generated"), os.environ["PYTHONPATH"])
 
 
 def test_every_kind_of_router_is_watched_with_nothing_to_import(tmp_path: Path) -> None:
-    """In a new file beside these: each lie fails its test, and the honest ones pass."""
+    """In a new file beside these: each violation fails its test, and the others pass."""
     shutil.copy(ROOT / "conftest.py", tmp_path)
     text = FILE.format(url=URL, query=QUERY)
     (tmp_path / "test_new.py").write_text(text, encoding="utf-8")
@@ -391,8 +407,9 @@ def test_every_kind_of_router_is_watched_with_nothing_to_import(tmp_path: Path) 
         timeout=60,
     )
     red = set(
-        re.findall(r"^(?:FAILED|ERROR) \S+::(\w+) - .*DishonestMock", done.stdout, re.MULTILINE)
+        re.findall(r"^(?:FAILED|ERROR) \S+::(\w+) - .*ContractViolation", done.stdout, re.MULTILINE)
     )
 
-    assert red == set(re.findall(r"def (test_lie\w*)", text)), done.stdout
-    assert re.search(r"\b2 passed", done.stdout)
+    assert red == set(re.findall(r"def (test_off_spec\w*)", text)), done.stdout
+    assert re.search(r"\b3 passed", done.stdout)
+    assert f"1 {mocks.OUTSIDE}" in done.stdout
