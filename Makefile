@@ -127,7 +127,7 @@ pyright: $(DEV) ## Check the types of cirrus_ext by a second opinion; needs npx
 check: lint typecheck check-generated test ## Run all checks but the slow ones
 
 .PHONY: slow
-slow: api-mutants ## Run the checks that are slow by nature
+slow: api-mutants fuzz ## Run the checks that are slow by nature
 	@$(RUN) -m pytest tests/slow $(ARGS)
 
 .PHONY: peer-check

@@ -14,13 +14,12 @@ from contract_tests.suite.hooks import request_of
 from contract_tests.suite.sdk_loop import Query
 from mycirrus_contract.standin.adapters import Standin
 
-
 FUZZED = 50  # cases of the fuzzing phase that each stand-in gets
 
 
 @dataclass(frozen=True)
 class Corpus:
-    """Cases that were generated once; their schema says which stand-in they are for."""
+    """Cases that were generated once; hooks of the schema see them."""
 
     schema: BaseSchema
     cases: list[Case[Any]]
@@ -32,9 +31,9 @@ class Corpus:
 
     def complaints(self, standin: Standin) -> list[Complaint]:
         """Send all cases to a stand-in, in order, and let every check look at the answers."""
-        self.schema.app = standin
         found = []
         for case in self.cases:
+            case.operation.app = standin
             response, results = self._checked(case)
             found += [
                 Complaint.of(result.name, _first_line(result), request_of(response.request))
@@ -67,6 +66,10 @@ def _is_valid(case: Case[Any]) -> bool:
     return case.meta is not None and case.meta.generation.mode == GenerationMode.POSITIVE
 
 
+def _is_fuzzed(case: Case[Any]) -> bool:
+    return case.meta is not None and case.meta.phase.name.value == "fuzzing"
+
+
 def _first_line(result: CheckResult) -> str:
     return str(result.failure.message if result.failure else "").partition("\n")[0]
 
@@ -90,6 +93,6 @@ def generate() -> Corpus:
     schema.hooks.unregister(after_call)
     if code != pytest.ExitCode.OK:
         raise RuntimeError(f"the stand-in itself does not pass:\n{output.getvalue()}")
-    fuzzed = [case for case in cases if case.meta and case.meta.phase.name.value == "fuzzing"]
-    others = [case for case in cases if case not in fuzzed]
+    fuzzed = [case for case in cases if _is_fuzzed(case)]
+    others = [case for case in cases if not _is_fuzzed(case)]
     return Corpus(schema, others + fuzzed[:: len(fuzzed) // FUZZED])

@@ -1,8 +1,10 @@
 """What schemathesis does not know of this API: the rule over two parameters, and the oracles.
 
 ``schemathesis.toml`` names this module, for ``schemathesis run`` and for pytest alike. The hooks
-steer the range of operations that have a range rule, and nothing else. The oracles judge answers of
-the stand-in, and no others.
+steer the range of operations that have a range rule. A share of their valid cases gets known serial
+numbers, without which no answer has items; the others keep those that were generated. (A dictionary
+of schemathesis would be the place, but it holds no values for an array.) The oracles judge answers
+of the stand-in, and no others.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -18,6 +20,7 @@ from mycirrus_contract.messages import Reply, Request
 from mycirrus_contract.operations import RangeRule, range_rule_of
 from mycirrus_contract.oracles import ORACLES, Oracle
 from mycirrus_contract.standin.adapters import Standin, demo_world
+from mycirrus_contract.standin.fleet import POSTINGS
 from mycirrus_contract.standin.rules import DEMO_KEY, World
 from mycirrus_contract.times import instant, moment_of
 
@@ -25,6 +28,7 @@ from mycirrus_contract.times import instant, moment_of
 # entries in each of the five before the latest.
 LATEST = datetime(2026, 1, 1)  # noqa: DTZ001 - Hypothesis adds the zone
 WIDEST = timedelta(days=364)
+SERIALS = [posting.serial for posting in POSTINGS]
 
 
 @schemathesis.hook
@@ -32,9 +36,11 @@ def flatmap_case(context: HookContext, case: Case[Any]) -> st.SearchStrategy[Cas
     """Draw a range that keeps the rule, for valid cases of the fuzzing phase."""
     del context
     rule = range_rule(case)
-    return (
-        st.just(case) if rule is None else ranges().map(lambda ends: with_range(case, rule, ends))
-    )
+    if rule is None:
+        return st.just(case)
+    known = st.lists(st.sampled_from(SERIALS), min_size=1, max_size=3, unique=True)
+    serials = known | st.just(case.query.get("instruments"))
+    return st.builds(with_range, st.just(case), st.just(rule), ranges(), serials)
 
 
 @schemathesis.hook
@@ -47,7 +53,8 @@ def map_case(context: HookContext, case: Case[Any]) -> Case[Any]:
     rule = range_rule(case)
     if rule is None or not breaks(case, rule):
         return case
-    return with_range(case, rule, ("2023-01-01T00:00:00Z", "2023-01-31T00:00:00Z"))
+    example = ("2023-01-01T00:00:00Z", "2023-01-31T00:00:00Z")
+    return with_range(case, rule, example, case.query.get("instruments"))
 
 
 def range_rule(case: Case[Any]) -> RangeRule | None:
@@ -63,9 +70,12 @@ def breaks(case: Case[Any], rule: RangeRule) -> bool:
     return rule.violation(start, end) is not None
 
 
-def with_range(case: Case[Any], rule: RangeRule, ends: tuple[str, str]) -> Case[Any]:
-    """The case with another range."""
-    case.query = {**case.query, rule.start: ends[0], rule.end: ends[1]}
+def with_range(
+    case: Case[Any], rule: RangeRule, ends: tuple[str, str], serials: list[str] | None
+) -> Case[Any]:
+    """The case with another range, and with serial numbers if it has such."""
+    query = case.query | {rule.start: ends[0], rule.end: ends[1]}
+    case.query = query if serials is None else query | {"instruments": serials}
     return case
 
 
@@ -87,7 +97,7 @@ def written(moment: datetime, digits: int) -> str:
 
 def world_of(case: Case[Any]) -> World | None:
     """What the stand-in that a case is for was given; none if it is for another server."""
-    app = case.operation.schema.app
+    app = case.operation.app
     if isinstance(app, Standin):
         return app.world
     # Over a network only a stand-in has the demo key.
