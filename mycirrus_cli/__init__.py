@@ -1,8 +1,7 @@
-"""The ``mycirrus`` command: from a serial number to a file that somebody can use.
+"""The ``mycirrus`` command: fetches calibration logs, and writes tables, files and reports.
 
-What a run asks (`arguments`, `query`), with which key (`keys`), how it is fetched (`fetch`,
-`progress`), written (`formats`, `table`, `output`) or kept (`archive`), and how it ends (`exits`).
+A run has a query (`arguments`, `query`) and a key (`keys`). It is fetched (`fetch`, `progress`),
+then written (`formats`, `table`, `output`) or kept (`archive`), and ends with a code (`exits`).
 Each command is a module with a ``run``: `log`, `sync`, `report`, `doctor`, `completion`; `main`
 calls it.
-Not here: anything that a program would import; that is `cirrus_ext`.
 """

@@ -1,4 +1,4 @@
-"""The command line: what can be asked for, as ``--help`` shows it."""
+"""The command line, as ``--help`` shows it."""
 
 import argparse
 from collections.abc import Mapping
@@ -57,12 +57,12 @@ PASSED_ON = {
 COMMANDS = ("log", "sync", "report", "doctor", *PASSED_ON, "completion")
 MOST_CONCURRENT = 64
 
-# What somebody may try; the word after it would be the key, and must not be shown.
+# Options that people may try; the next word would be the key, which must not be shown.
 _KEY_OPTIONS = ("--api-key", "--apikey", "--api_key", "--key", "--token")
 
 
 class _Version(argparse.Action):
-    """Prints the version that is installed. The SDK has it too, but takes longer to load."""
+    """Prints the installed version; the SDK, which has it too, takes longer to load."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
         from importlib.metadata import version  # noqa: PLC0415 - --help is in a hurry
@@ -72,7 +72,7 @@ class _Version(argparse.Action):
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser that says in one line what is wrong, without showing what may be a key.
+    """A parser that reports an error in one line, and shows nothing that may be a key.
 
     Attributes:
         commands: The parsers of its commands, by name.
@@ -92,7 +92,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def parser() -> Parser:
-    """The command line."""
+    """Return the parser of the command line."""
     command = Parser(
         prog="mycirrus",
         usage="%(prog)s COMMAND [OPTIONS]",
@@ -143,7 +143,7 @@ def parse(words: list[str]) -> argparse.Namespace:
 
 
 def _not_understood(command: str, unknown: list[str]) -> str:
-    """What is wrong with options that there are not, or with one word too many."""
+    """Return the message about unknown options, or about one serial number too many."""
     if not unknown:
         return f"one serial number at most; see mycirrus {command} --help"
     from difflib import get_close_matches  # noqa: PLC0415 - --help is in a hurry
@@ -155,13 +155,13 @@ def _not_understood(command: str, unknown: list[str]) -> str:
 
 
 def _options_of(command: str) -> list[str]:
-    """The long options of a command."""
+    """Return the long options of a command."""
     shown = parser().commands[command].format_help()
     return [word for word in shown.replace(",", " ").split() if word.startswith("--")]
 
 
 def _without_value(option: str) -> str:
-    """An option's name alone: what was given to it may be a key."""
+    """Return the name of an option, because its value may be a key."""
     return option.partition("=")[0] if option.startswith("--") else option[:2]
 
 
@@ -179,17 +179,17 @@ def _add_log(commands: "argparse._SubParsersAction[Parser]") -> None:
         description="Fetch the calibration log of instruments, over any length of time.",
         epilog="\n\n".join([EXAMPLES["log"], RANGE, KEY, exit_codes()]),
     )
-    _add_question(command)
+    _add_query(command)
     output = command.add_argument_group("output")
     output.add_argument(
         "--format",
         choices=FORMATS,
-        help="default: what the name of OUTPUT ends with, else table",
+        help="default: by the end of the name of OUTPUT, else table",
     )
     output.add_argument(
         "--output",
         metavar="OUTPUT",
-        help="write to this file: as a whole or not at all; default: standard output",
+        help="write to this file, which is complete or stays as it was; default: standard output",
     )
     _add_time_zone(output, "table and xlsx")
     _add_dry_run(output)
@@ -206,30 +206,34 @@ def _add_sync(commands: "argparse._SubParsersAction[Parser]") -> None:
         epilog="\n\n".join([EXAMPLES["sync"], RANGE, KEY, exit_codes()]),
     )
     command.add_argument("archive", metavar="ARCHIVE", help="the file, such as fleet.db")
-    question = command.add_argument_group("what to ask for")
-    question.add_argument(
+    group = command.add_argument_group("instruments and range")
+    group.add_argument(
         "serials",
         nargs="*",
         metavar="SERIAL",
         help="serial numbers to add; those that are in ARCHIVE are always requested",
     )
-    _add_instruments_file(question)
-    start = question.add_mutually_exclusive_group()
-    start.add_argument("--start", metavar="TIME", help="the first moment wanted of new instruments")
-    start.add_argument("--last", metavar="SPAN", help="instead: so long before now")
-    question.add_argument(
+    _add_instruments_file(group)
+    start = group.add_mutually_exclusive_group()
+    start.add_argument(
+        "--start", metavar="TIME", help="the first moment of the range of new instruments"
+    )
+    start.add_argument(
+        "--last", metavar="SPAN", help="instead of --start: the length of the range, up to now"
+    )
+    group.add_argument(
         "--verify",
         action="store_true",
         help="read everything again, and not only the last 364 days",
     )
-    question.add_argument(
+    group.add_argument(
         "--retire",
         action="append",
         default=[],
         metavar="SERIAL",
         help="request this instrument no more, and keep its entries; may be repeated",
     )
-    _add_dry_run(question)
+    _add_dry_run(group)
     integrity = command.add_argument_group("integrity")
     integrity.add_argument(
         "--check",
@@ -248,12 +252,12 @@ def _add_report(commands: "argparse._SubParsersAction[Parser]") -> None:
     command = commands.add_parser(
         "report",
         usage="%(prog)s --output OUTPUT [OPTIONS] SERIAL ...",
-        help="make a page for an audit file: time lines, gaps, and all entries",
-        description="Make a page for an audit file: the time line of each instrument's log, its\n"
+        help="write an HTML report for an audit: time lines, gaps, and all entries",
+        description="Write an HTML report for an audit: the time line of each instrument, its\n"
         "longest gap, its entries by user, and all entries.",
         epilog="\n\n".join([EXAMPLES["report"], RANGE, KEY, exit_codes()]),
     )
-    _add_question(command)
+    _add_query(command)
     output = command.add_argument_group("output")
     output.add_argument(
         "--output", metavar="OUTPUT", required=True, help="the file to write, such as report.html"
@@ -272,16 +276,16 @@ def _add_doctor(commands: "argparse._SubParsersAction[Parser]") -> None:
     command = commands.add_parser(
         "doctor",
         usage="%(prog)s [OPTIONS] [SERIAL]",
-        help="say whether key, network, clock and scope are right",
-        description="Say whether key, network, clock and scope are right, with two requests at\n"
-        "most, and what to do about what is not.",
+        help="check the key, the network, the clock and the scope",
+        description="Check the key, the network, the clock and the scope with at most two\n"
+        "requests, and say what to do about each fault.",
         epilog=f"{KEY}\n\n{exit_codes()}",
     )
     command.add_argument(
         "serial",
         nargs="?",
         metavar="SERIAL",
-        help="a serial number that the key may see; default: the first of MYCIRRUS_INSTRUMENTS",
+        help="a serial number that the key may read; default: the first of MYCIRRUS_INSTRUMENTS",
     )
     _add_connection(command, quiet=False)
 
@@ -294,34 +298,34 @@ def _add_completion(commands: "argparse._SubParsersAction[Parser]") -> None:
         description="Print a script that completes the command in a shell.",
         epilog=f"{EXAMPLES['completion']}\n\n{exit_codes()}",
     )
-    command.add_argument("shell", choices=("bash", "zsh"), help="the shell that you use")
+    command.add_argument("shell", choices=("bash", "zsh"), help="your shell")
 
 
-def _add_question(command: argparse.ArgumentParser) -> None:
-    """Which instruments, and which range."""
-    question = command.add_argument_group("what to ask for")
-    question.add_argument(
+def _add_query(command: argparse.ArgumentParser) -> None:
+    """Add the options for instruments and range."""
+    group = command.add_argument_group("instruments and range")
+    group.add_argument(
         "serials", nargs="*", metavar="SERIAL", help="serial numbers; - reads standard input"
     )
-    _add_instruments_file(question)
-    question.add_argument(
+    _add_instruments_file(group)
+    group.add_argument(
         "--from",
         dest="archive",
         metavar="ARCHIVE",
         help="read an archive of mycirrus sync, and send no request; default: all that is in it",
     )
-    # Not required of argparse, which would name them before an option with a slip in its name.
-    start = question.add_mutually_exclusive_group()
+    # Not required by argparse, which would report them before an unknown option.
+    start = group.add_mutually_exclusive_group()
     start.add_argument(
         "--start",
         metavar="TIME",
-        help="the first moment wanted; this, --last or --from is needed",
+        help="the first moment of the range; this, --last or --from is needed",
     )
-    start.add_argument("--last", metavar="SPAN", help="instead: so long before the end")
-    question.add_argument(
+    start.add_argument("--last", metavar="SPAN", help="instead of --start: the length of the range")
+    group.add_argument(
         "--end",
         metavar="TIME",
-        help="the first moment no longer wanted; default: now, or when ARCHIVE was last updated",
+        help="the first moment after the range; default: now, or the last update of ARCHIVE",
     )
 
 
@@ -329,7 +333,7 @@ def _add_instruments_file(group: "argparse._ArgumentGroup") -> None:
     group.add_argument(
         "--instruments-file",
         metavar="FILE",
-        help="serial numbers, one a line; blank lines and lines that begin with # are passed over",
+        help="serial numbers, one in a line; blank lines and lines that start with # are skipped",
     )
 
 
@@ -337,7 +341,7 @@ def _add_dry_run(group: "argparse._ArgumentGroup") -> None:
     group.add_argument(
         "--dry-run",
         action="store_true",
-        help="show the windows that it would ask for, one request each, and send none",
+        help="list the requests, and send none",
     )
 
 
@@ -351,7 +355,7 @@ def _add_time_zone(output: "argparse._ArgumentGroup", shown: str) -> None:
 
 
 def _add_connection(command: argparse.ArgumentParser, *, quiet: bool = True) -> None:
-    """Which key and server, and how much to say."""
+    """Add the options for the key, the server and the messages."""
     connection = command.add_argument_group("connection")
     connection.add_argument(
         "--api-key-file", metavar="FILE", help="a file that holds the API key and nothing else"
@@ -364,7 +368,9 @@ def _add_connection(command: argparse.ArgumentParser, *, quiet: bool = True) -> 
             "--concurrency",
             type=_workers,
             metavar="N",
-            help="requests under way at once; default 4",
+            help="simultaneous requests; default 4",
         )
-        command.add_argument("--quiet", action="store_true", help="say nothing but errors")
-    command.add_argument("-v", "--verbose", action="store_true", help="say more about errors")
+        command.add_argument("--quiet", action="store_true", help="print no messages but errors")
+    command.add_argument(
+        "-v", "--verbose", action="store_true", help="print details of errors and retries"
+    )

@@ -14,26 +14,26 @@ from .console import console
 
 
 class _Wait(ProgressColumn):
-    """What is being waited for, until the wait is over."""
+    """The reason of a wait, until the wait is over."""
 
     def __init__(self) -> None:
         super().__init__()
         self._words, self._until = "", 0.0
 
     def begin(self, words: str, seconds: float) -> None:
-        """Show the words for so many seconds. The longest wait is shown."""
+        """Show a text for so many seconds; of several waits the longest."""
         until = monotonic() + seconds
         if until > self._until:
             self._words, self._until = words, until
 
     def render(self, task: Task) -> Text:
-        """The words, or nothing."""
+        """Return the text, or an empty one."""
         del task
         return Text(self._words if monotonic() < self._until else "", style="yellow")
 
 
 class Bar:
-    """Requests done of planned, records, and what is being waited for, on stderr."""
+    """Shows the number of requests and records, and the reason of a wait, on stderr."""
 
     def __init__(self, total: int) -> None:
         self._wait = _Wait()
@@ -49,11 +49,11 @@ class Bar:
         self._task = self._progress.add_task("", total=total, records=0)
 
     def window_done(self, records: int) -> None:
-        """One more request is answered; so many records in all."""
+        """Count one more answered request; ``records`` is the sum of all."""
         self._progress.update(self._task, advance=1, records=records)
 
     def waiting(self, event: RetryEvent) -> None:
-        """A request is about to be repeated."""
+        """Show that a request waits for its next attempt."""
         self._wait.begin(wait_in_words(event), event.wait)
 
     def __enter__(self) -> Self:
@@ -70,7 +70,7 @@ class Bar:
 
 
 def wait_in_words(event: RetryEvent) -> str:
-    """``waiting 12 s, as the server asked``."""
+    """Return ``waiting 12 s, as the server asked``, or the reason of the wait."""
     seconds = math.ceil(event.wait)
     if "Retry-After" in event.reason:
         return f"waiting {seconds} s, as the server asked"

@@ -9,8 +9,8 @@ from .exits import DONE, MissingExtraError
 
 _FILES = {"DIR", "FILE", "OUTPUT"}
 _UNKNOWABLE = {"SERIAL"}
-# In place of what zsh does with what it has no way to complete: it shows a message about it, and
-# then does not finish an option that could stand there too.
+# Without it, zsh shows a message where it cannot complete a value, and then does not complete an
+# option that could stand there as well.
 _NOTHING = {"zsh": "{:}"}
 
 
@@ -34,7 +34,7 @@ def run(options: Namespace) -> int:
 
 
 def _complete_values(command: argparse.ArgumentParser, files: Any) -> None:
-    """Have the arguments that are files completed as such."""
+    """Mark the arguments whose values are names of files."""
     for action in command._actions:  # noqa: SLF001 - shtab reads them too; there is no other way
         if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001
             for below in action.choices.values():

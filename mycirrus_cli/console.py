@@ -1,4 +1,4 @@
-"""The terminal, as rich writes on it."""
+"""The console of rich, for the table and the progress bar."""
 
 import os
 from typing import Any

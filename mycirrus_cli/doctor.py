@@ -1,4 +1,4 @@
-"""``mycirrus doctor``: are key, network, clock and scope right, and what to do if not?"""
+"""``mycirrus doctor``: checks the key, the network, the clock and the scope."""
 
 import os
 import shutil
@@ -29,10 +29,10 @@ from .query import utc_now
 from .sdk_errors import KEYS_PAGE, exit_code
 from .text import quantity
 
-# Two requests at most: the second only if the first one did not come through.
+# At most two requests: the second one only if the first one failed.
 POLICY = RetryPolicy(max_attempts=2, total_timeout=60.0, max_retry_after=10.0)
 INSTRUMENTS_VARIABLE = "MYCIRRUS_INSTRUMENTS"
-# Asked for when no serial number is given. What the API says to it is not documented.
+# Requested if no serial number is given. The answer of the API to it is not documented.
 NO_SERIAL = "QT000000"
 RANGE = timedelta(days=30)
 # A Date header has whole seconds, and an answer takes its time.
@@ -43,14 +43,14 @@ Verdict = Literal["ok", "FAULT", "?"]
 
 @dataclass(frozen=True)
 class Finding:
-    """What was found about one thing."""
+    """The result of one check."""
 
     about: Literal["key", "network", "clock", "scope"]
     verdict: Verdict
     words: str
 
     def in_lines(self, width: int) -> str:
-        """As it is shown: what it is about, the verdict, and beside them the words."""
+        """Return the text that is printed: subject, verdict, and the explanation beside them."""
         return textwrap.fill(
             self.words,
             max(width, 40),
@@ -63,17 +63,17 @@ class Finding:
 
 @dataclass
 class Examination:
-    """What one question to the server has shown.
+    """What one request to the server has shown.
 
     Attributes:
-        serial: The instrument that was asked about.
-        named: Whether anybody named it.
-        server: Who was asked.
-        error: What came instead of a log.
-        entries: How many entries came.
-        seconds: How long it took.
-        date: The server's clock, as its answer has it.
-        at: The clock here, then.
+        serial: The requested instrument.
+        named: Whether the user named it.
+        server: The address of the server.
+        error: The error, if there was one.
+        entries: The number of entries.
+        seconds: The duration.
+        date: The ``Date`` header of the answer.
+        at: The time of this machine when the answer arrived.
     """
 
     serial: str
@@ -86,12 +86,12 @@ class Examination:
     at: datetime | None = None
 
     def note(self, response: Any) -> None:
-        """Keep the clocks of an answer; a hook of httpx."""
+        """Keep the times of an answer; a hook of httpx."""
         self.date, self.at = response.headers.get("date"), utc_now()
 
 
 def run(options: Namespace) -> int:
-    """Ask once, and say what that shows.
+    """Send one request, and print what it shows.
 
     Returns:
         The exit code.
@@ -120,7 +120,7 @@ def run(options: Namespace) -> int:
 
 
 def _examine(serial: str | None, server: str, api_key: Secret) -> Examination:
-    """Ask for the log of the last days."""
+    """Request the log of the last days."""
     known = serial or _usual_serial()
     found = Examination(known or NO_SERIAL, known is not None, server)
     end = utc_now()
@@ -137,7 +137,7 @@ def _examine(serial: str | None, server: str, api_key: Secret) -> Examination:
 
 
 def _usual_serial() -> str | None:
-    """The first instrument that the contract checks of this machine ask about."""
+    """Return the first instrument of MYCIRRUS_INSTRUMENTS, which the contract check uses."""
     return os.environ.get(INSTRUMENTS_VARIABLE, "").partition(",")[0].strip() or None
 
 
@@ -172,7 +172,7 @@ def _network(found: Examination) -> Finding:
 def _clock(found: Examination) -> Finding:
     theirs = http_date(found.date or "")
     if theirs is None or found.at is None:
-        return Finding("clock", "?", "the server did not say what time it is")
+        return Finding("clock", "?", "the server sent no time")
     ahead = found.at - theirs
     if abs(ahead) <= CLOCK_TOLERANCE:
         return Finding("clock", "ok", f"within {CLOCK_TOLERANCE.seconds} s of the server's")
@@ -196,7 +196,7 @@ def _scope(found: Examination) -> Finding:
             f"{entries} of {found.serial} in the last {RANGE.days} days could be read",
         )
     if not isinstance(found.error, PermissionDeniedError):
-        return Finding("scope", "?", "could not be asked about")
+        return Finding("scope", "?", "not known, because the request failed")
     if not found.named:
         return Finding(
             "scope",

@@ -1,4 +1,4 @@
-"""How a run can end: the exit codes, and the errors of the command itself."""
+"""The exit codes, and the errors of the command itself."""
 
 import textwrap
 from collections.abc import Generator
@@ -8,7 +8,7 @@ DONE, FAILED, BAD_USAGE, UNREACHABLE, OVERDUE, CHANGED = range(6)
 INTERRUPTED, TERMINATED = 130, 143
 
 EXIT_CODES = {
-    DONE: "done, or the reader of the output had enough",
+    DONE: "done",
     FAILED: "the API refused or failed, the output could not be written, an archive does not "
     "fit its chain, or doctor found something to mend",
     BAD_USAGE: "bad usage; nothing was sent",
@@ -21,7 +21,7 @@ EXIT_CODES = {
 
 
 class CommandError(Exception):
-    """Why the command cannot do what it was asked to, in one line, with the exit code."""
+    """An error of the command itself, in one line, with its exit code."""
 
     def __init__(self, message: str, code: int = BAD_USAGE) -> None:
         super().__init__(message)
@@ -60,7 +60,7 @@ def extra(what: str, *, package: str, name: str, otherwise: str = "") -> Generat
 
 
 def exit_codes() -> str:
-    """The list for ``--help``."""
+    """Return the list for ``--help``."""
     lines = [
         textwrap.fill(
             text,

@@ -1,4 +1,4 @@
-"""The requests of one run: what is sent, and what came of it."""
+"""The requests of one run, and their results."""
 
 from argparse import Namespace
 from collections import Counter
@@ -39,8 +39,8 @@ class Source:
     quiet: bool = False
     entries: Counter[str] = field(default_factory=Counter[str])
 
-    def say_end(self, output: Path | None) -> None:
-        """Say what was asked, what came, and where it is, unless nobody wants to know."""
+    def print_summary(self, output: Path | None) -> None:
+        """Print a summary, unless ``quiet``."""
         if not self.quiet:
             words = ", ".join(self._in_words())
             echo(words + ("" if output is None else f"; {output} is written"))
@@ -59,12 +59,12 @@ class Fetch(Source):
     """The API, and what was requested from it.
 
     Attributes:
-        server: Who is asked.
-        concurrency: Requests under way at once.
-        api_key: With which key.
-        streaming: Whether records go to standard output meanwhile.
-        answered: Windows whose records have been given.
-        repeats: What had to be sent once more; from any thread.
+        server: The address of the API.
+        concurrency: The number of simultaneous requests.
+        api_key: The key.
+        streaming: Whether records are written to standard output meanwhile.
+        answered: The number of windows that were yielded.
+        repeats: The retries; written from any thread.
     """
 
     server: str
@@ -76,7 +76,7 @@ class Fetch(Source):
 
     @property
     def requests(self) -> int:
-        """Requests sent for what was given."""
+        """The number of requests sent for the yielded windows."""
         return self.answered + len(self.repeats)
 
     @contextmanager
@@ -86,18 +86,18 @@ class Fetch(Source):
         *,
         on_failure: Callable[[CirrusError], object] | None = None,
     ) -> Generator["Iterator[Answer]"]:
-        """Fetch windows, and show how far it is.
+        """Fetch windows, and show the progress.
 
         Args:
             plan: What to fetch.
-            on_failure: Is called with the error of a window that failed; unless it raises it, the
-                others go on. Then the windows come as they are there, else in their order.
+            on_failure: Called with the error of a window; unless it raises an error, the other
+                windows are still fetched. With it, the windows come as they arrive, else in order.
 
         Yields:
             Each window with its records.
 
         Raises:
-            CirrusError: One failed; all before it have been given.
+            CirrusError: A window failed; those before it were yielded.
         """
         from cirrus_ext.client import CirrusClient  # noqa: PLC0415 - imports httpx, in its time
 
@@ -111,9 +111,9 @@ class Fetch(Source):
             ) as client,
             closing(_answers(client, plan, on_failure)) as answers,
         ):
-            yield self._counted(answers, progress)
+            yield self._counting(answers, progress)
 
-    def _counted(self, answers: "Iterator[Answer]", progress: Progress) -> "Iterator[Answer]":
+    def _counting(self, answers: "Iterator[Answer]", progress: Progress) -> "Iterator[Answer]":
         for window, records in answers:
             self.answered += 1
             self.entries[window.instrument] += len(records)
@@ -149,11 +149,11 @@ def _answers(
 
 
 def fetch_of(options: Namespace, instruments: Sequence[str]) -> Fetch:
-    """The run that the command line asks for.
+    """Return the run of the command line.
 
     Raises:
-        CommandError: No key.
-        ConfigurationError: Not an address.
+        CommandError: There is no key.
+        ConfigurationError: The address is invalid.
     """
     concurrency = options.concurrency or DEFAULT_MAX_CONCURRENCY
     server = find_base_url(options.base_url)
@@ -168,7 +168,7 @@ def fetch_of(options: Namespace, instruments: Sequence[str]) -> Fetch:
 
 
 def show_plan(windows: Sequence[HistoryWindow], instruments: Sequence[str], words: str) -> None:
-    """Print the requests that there would be."""
+    """Print the requests of a run that was not started."""
     count = quantity(len(instruments), "instrument")
     print(f"{quantity(len(windows), 'request')} for {count}, {words}")
     for window in windows:

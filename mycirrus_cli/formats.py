@@ -19,8 +19,8 @@ class Format:
     """A format of a file.
 
     Attributes:
-        suffixes: What names of its files end in, the usual one first.
-        needs_file: Whether it is of no use on a terminal or in a pipe.
+        suffixes: The ends of file names, the usual one first.
+        needs_file: Whether it is binary, and useless on a terminal.
         writer: Makes its writer for a stream; for one that shows a zone with the requested serial
             numbers and the zone.
         shows_zone: Whether times are shown in any zone; those of other formats are in UTC.
@@ -32,7 +32,7 @@ class Format:
     shows_zone: bool = False
 
 
-# By name. The table is none of them: it has no file, and needs to know what was asked for.
+# By name. The table is not among them: it needs a stream of text.
 FORMATS = {
     "csv": Format((".csv",), needs_file=False, writer=CSVWriter),
     "json": Format((".json",), needs_file=False, writer=JSONWriter),
@@ -43,7 +43,7 @@ FORMATS = {
 
 
 def format_of(path: str | os.PathLike[str]) -> str | None:
-    """The name of the format that a file's name ends in, in small letters or capitals.
+    """Return the format of a file by the end of its name, in lower or upper case.
 
     Args:
         path: The file, which need not exist.

@@ -1,4 +1,4 @@
-"""Where the API key comes from: a file, the environment, or the system's keyring."""
+"""Finds the API key: in a file, the environment, or the system's keyring."""
 
 import os
 import stat
@@ -14,23 +14,22 @@ from .text import decoded
 # Under these names `keyring set mycirrus api-key` keeps it.
 KEYRING_SERVICE, KEYRING_USER = "mycirrus", "api-key"
 
-# Bytes. A key has a few dozen; whoever names another file by mistake should be told.
-LONGEST_FILE = 4096
+# Bytes. A key has a few dozen; a larger file was named by mistake.
+MAX_FILE = 4096
 
 
 def find_key(file: str | None, *, quiet: bool = False) -> tuple[Secret, str]:
-    """Take the key of the file, else of the environment, else of the keyring.
+    """Return the key from the file, else from the environment, else from the keyring.
 
     Args:
-        file: A file that holds it, if there is one. Unless ``quiet``, one that others can read is
-            warned about.
-        quiet: Say nothing but errors.
+        file: A file that holds the key. If other users can read it, there is a warning.
+        quiet: Whether to leave out warnings.
 
     Returns:
-        The key, and where it was found.
+        The key, and the place where it was found.
 
     Raises:
-        CommandError: There is none, or it cannot be one.
+        CommandError: There is no key, or it is invalid.
     """
     secret, origin = _found(file, quiet=quiet)
     if problem := secret.problem():
@@ -43,7 +42,7 @@ def _found(file: str | None, *, quiet: bool) -> tuple[Secret, str]:
         return _read(Path(file), quiet=quiet), file
     if value := os.environ.get(API_KEY_VARIABLE):
         return Secret(value), API_KEY_VARIABLE
-    if (kept := _kept()) is not None:
+    if (kept := _key_in_keyring()) is not None:
         return kept, "the keyring"
     raise CommandError(f"no API key: set {API_KEY_VARIABLE}, or give --api-key-file FILE")
 
@@ -52,12 +51,12 @@ def _read(path: Path, *, quiet: bool) -> Secret:
     try:
         with path.open("rb") as file:
             mode = os.fstat(file.fileno()).st_mode
-            content = file.read(LONGEST_FILE + 1)
+            content = file.read(MAX_FILE + 1)
     except (OSError, ValueError) as error:
-        # Without the name: if there is no such file, it may be the key itself.
+        # Without the name, which may be the key itself.
         problem = error.strerror if isinstance(error, OSError) else "not the name of a file"
         raise CommandError(f"--api-key-file: {problem}; give the name of a file") from None
-    if len(content) > LONGEST_FILE:
+    if len(content) > MAX_FILE:
         raise CommandError(f"--api-key-file {path}: holds more than a key")
     is_open = os.name == "posix" and stat.S_ISREG(mode) and mode & (stat.S_IRGRP | stat.S_IROTH)
     if is_open and not quiet:
@@ -71,8 +70,8 @@ def _read(path: Path, *, quiet: bool) -> Secret:
     return secret
 
 
-def _kept() -> Secret | None:
-    """The key in the keyring, if there is a keyring, and a key in it."""
+def _key_in_keyring() -> Secret | None:
+    """Return the key in the keyring; None if it has none, or if there is no keyring."""
     try:
         value = import_module("keyring").get_password(KEYRING_SERVICE, KEYRING_USER)
     except Exception:  # noqa: BLE001 - no such package, no keyring, or it is locked: there is none

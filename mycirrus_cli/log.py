@@ -1,4 +1,4 @@
-"""``mycirrus log``: from serial numbers to a table or a file."""
+"""``mycirrus log``: writes the log as a table or a file."""
 
 import io
 import sys
@@ -20,14 +20,12 @@ from .output import opened, path_of
 from .query import query, utc_now
 from .times import time_zone
 
-# Streams to standard output as it comes; a table is printed at the end.
 TABLE = "table"
-# What the name of a file with a table may end with.
-TEXT = ("", ".txt")
+TABLE_SUFFIXES = ("", ".txt")
 
 
 def run(options: Namespace) -> int:
-    """Fetch and write.
+    """Fetch the log, or read it from an archive, and write it.
 
     Returns:
         The exit code.
@@ -44,33 +42,33 @@ def run(options: Namespace) -> int:
         with reading.opened(options) as archive, _sink(archive, form, output, zone) as sink:
             for _, records in archive.answers():
                 sink.write(records)
-        archive.say_end(output)
+        archive.print_summary(output)
         return DONE
-    asked = query(options, now=utc_now())
+    wanted = query(options, now=utc_now())
     if options.dry_run:
-        show_plan(asked.plan(), asked.instruments, asked.in_words)
+        show_plan(wanted.plan(), wanted.instruments, wanted.in_words)
         return DONE
     _check(form, output, options.time_zone)
-    fetch = fetch_of(options, asked.instruments)
+    fetch = fetch_of(options, wanted.instruments)
     fetch.streaming = output is None and form != TABLE
     with (
         _sink(fetch, form, output, zone) as sink,  # finishes when the progress bar is gone
         _pointing_to_sync(output),
-        fetch.windows(asked.plan()) as answers,
+        fetch.windows(wanted.plan()) as answers,
     ):
         for _, records in answers:
             sink.write(records)
-    fetch.say_end(output)
+    fetch.print_summary(output)
     return DONE
 
 
 def _form_of(output: Path | None) -> str:
-    """The format that a file's name asks for.
+    """Return the format of the output by its name.
 
     Raises:
-        CommandError: None does.
+        CommandError: No format has such names.
     """
-    if output is None or output.suffix in TEXT:
+    if output is None or output.suffix in TABLE_SUFFIXES:
         return TABLE
     form = format_of(output)
     if form is None:
@@ -92,7 +90,7 @@ def _sink(source: Source, form: str, output: Path | None, zone: tzinfo) -> Gener
 
 @contextmanager
 def _pointing_to_sync(output: Path | None) -> Generator[None]:
-    """Say what keeps the answers of a run, if this one is interrupted and keeps none."""
+    """Name ``mycirrus sync``, which keeps what was answered, if this run is interrupted."""
     try:
         yield
     except (CirrusError, KeyboardInterrupt) as error:

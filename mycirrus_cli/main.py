@@ -1,4 +1,4 @@
-"""``mycirrus``: run a command, say in one line what goes wrong, and end with an exit code."""
+"""``mycirrus``: runs a command, reports an error in one line, and returns an exit code."""
 
 import os
 import re
@@ -16,8 +16,8 @@ from .arguments import parse
 from .echo import discard, echo
 from .exits import DONE, FAILED, INTERRUPTED, TERMINATED, CommandError
 
-# Seconds in which a second Ctrl-C is the same one.
-PATIENCE = 1.0
+# Seconds in which a second Ctrl-C counts as the first.
+SAME_SIGNAL = 1.0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -49,7 +49,7 @@ def _run(words: list[str]) -> int:
     try:
         try:
             options = parse(words)
-            _be_verbose(options)
+            _log_retries(options)
             code = int(import_module(f"mycirrus_cli.{options.command}").run(options))
         except SystemExit as end:  # of --help and --version
             code = end.code if isinstance(end.code, int) else DONE
@@ -62,7 +62,7 @@ def _run(words: list[str]) -> int:
         line, code = str(error), error.code
     except Exception as error:  # noqa: BLE001 - no traceback, whatever happens
         line, code = _line_and_code(error, getattr(options, "output", None))
-        _explain(options)
+        _print_traceback(options)
     echo(line)
     return code
 
@@ -83,11 +83,11 @@ def _line_and_code(error: Exception, output: str | None) -> tuple[str, int]:
 
 
 class _Terminated(KeyboardInterrupt):
-    """The system has told this process to stop."""
+    """SIGTERM or SIGHUP arrived."""
 
 
 def _tolerate_environment() -> None:
-    """Correct what would lose output: a terminal's encoding, and a width that is no width."""
+    """Let no encoding and no invalid width of the terminal lose output."""
     with suppress(AttributeError):
         sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]  # a TextIOWrapper has it
     for name in ("COLUMNS", "LINES"):
@@ -99,7 +99,7 @@ def _notes(error: BaseException) -> list[str]:
     return list(getattr(error, "__notes__", []))
 
 
-def _be_verbose(options: Any) -> None:
+def _log_retries(options: Any) -> None:
     if getattr(options, "verbose", False):
         import logging  # noqa: PLC0415 - seldom needed, and --help is in a hurry
 
@@ -110,8 +110,8 @@ def _be_verbose(options: Any) -> None:
         logger.setLevel(logging.INFO)
 
 
-def _explain(options: Any) -> None:
-    """Show where an error comes from, to whom asks for it."""
+def _print_traceback(options: Any) -> None:
+    """Print the traceback of an error, if ``--verbose``."""
     if getattr(options, "verbose", False):
         import traceback  # noqa: PLC0415 - seldom needed, and --help is in a hurry
 
@@ -121,7 +121,7 @@ def _explain(options: Any) -> None:
 
 @contextmanager
 def _signals() -> Generator[None]:
-    """Clean up when told to stop; and stop at once when told again, a second later."""
+    """Raise `KeyboardInterrupt` at the first signal; exit at the next one, a second later."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -129,11 +129,11 @@ def _signals() -> Generator[None]:
     numbers = {getattr(signal, name): act for name, act in wanted.items() if hasattr(signal, name)}
     before = {number: signal.getsignal(number) for number in numbers}
     for number, act in numbers.items():
-        if before[number] != signal.SIG_IGN:  # nohup wants it ignored
+        if before[number] != signal.SIG_IGN:  # as by nohup
             signal.signal(number, act)
     try:
         yield
-    except KeyboardInterrupt:  # the rest of this process is its end
+    except KeyboardInterrupt:  # the process is about to end
         raise
     except BaseException:
         _restore(before)
@@ -148,23 +148,23 @@ def _restore(handlers: dict[Any, Any]) -> None:
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
     del frame
-    _leave_at_next(number, INTERRUPTED)
+    _exit_at_next(number, INTERRUPTED)
     raise KeyboardInterrupt
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:
     del frame
-    _leave_at_next(number, TERMINATED)
+    _exit_at_next(number, TERMINATED)
     raise _Terminated
 
 
-def _leave_at_next(number: int, code: int) -> None:
-    """Leave at once at the next such signal; one that comes with the first is part of it."""
-    until = time.monotonic() + PATIENCE
+def _exit_at_next(number: int, code: int) -> None:
+    """Exit at the next such signal, unless it arrives together with the first."""
+    until = time.monotonic() + SAME_SIGNAL
 
-    def leave(number: int, frame: FrameType | None) -> None:
+    def exit_now(number: int, frame: FrameType | None) -> None:
         del number, frame
         if time.monotonic() > until:
             os._exit(code)
 
-    signal.signal(number, leave)
+    signal.signal(number, exit_now)

@@ -14,16 +14,16 @@ ROWS_IN_A_GROUP = 65_536
 DESCRIPTIONS = {
     "instrument": "serial number that was asked for",
     "time": "when the entry was made, in UTC",
-    "user": "who made it; null if the API did not say",
-    "message": "what was noted; null if nothing was",
+    "user": "who made it; null if the API has no user",
+    "message": "its text; null if there is none",
 }
 
 
 class _Gate:
-    """Lets bytes through to a stream only while it is opened.
+    """Passes bytes to a stream only while it is open.
 
-    pyarrow ends a file that is given up as if it were whole, when it forgets its writer: by then
-    the stream may be closed, and what it holds must not look complete.
+    When pyarrow's writer is garbage-collected, it ends the file as if it were complete. By then the
+    stream may be closed, and an incomplete file must not look complete.
     """
 
     closed = False
@@ -51,11 +51,10 @@ class _Gate:
 class ParquetWriter:
     """Apache Parquet: texts as strings, times as microseconds in UTC, groups of 65,536 rows.
 
-    Half a character is U+FFFD, because Parquet has no other text than UTF-8. The same records
-    give the same bytes with the same version of pyarrow.
+    The same records become the same bytes with the same version of pyarrow.
 
     Args:
-        stream: Where to.
+        stream: Where to write.
 
     Raises:
         MissingExtraError: pyarrow is not installed.
@@ -92,7 +91,7 @@ class ParquetWriter:
                 self._write_group()
 
     def finish(self) -> None:
-        """Write the last group and what a reader looks for at the end."""
+        """Write the last group and the footer."""
         if self._rows:
             self._write_group()
         with self._gate.opened():

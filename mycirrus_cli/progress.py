@@ -1,4 +1,4 @@
-"""How far a run is, on a terminal."""
+"""Shows the progress of a run on a terminal."""
 
 import sys
 from collections.abc import Generator
@@ -9,42 +9,42 @@ from cirrus_ext.retry import RetryEvent
 
 
 class Progress(Protocol):
-    """Who is told how far a run is."""
+    """Shows the progress of a run."""
 
     def window_done(self, records: int) -> None:
-        """One more request is answered; so many records in all."""
+        """Count one more answered request; ``records`` is the sum of all."""
 
     def waiting(self, event: RetryEvent) -> None:
-        """A request is about to be repeated; called from any thread."""
+        """Show that a request waits for its next attempt; called from any thread."""
 
 
-class Silence:
-    """Tells nobody."""
+class NullProgress:
+    """Shows nothing."""
 
     def window_done(self, records: int) -> None:
-        """Say nothing."""
+        """Do nothing."""
 
     def waiting(self, event: RetryEvent) -> None:
-        """Say nothing."""
+        """Do nothing."""
 
 
 @contextmanager
 def shown(total: int, *, quiet: bool, streaming: bool) -> Generator[Progress]:
-    """Show how far a run is while the block lasts, if there is a terminal to show it on.
+    """Show the progress while the block runs, if stderr is a terminal.
 
     Args:
-        total: Requests planned.
-        quiet: Nobody wants to know.
-        streaming: Records are written to standard output meanwhile.
+        total: The number of planned requests.
+        quiet: Whether to show nothing.
+        streaming: Whether records are written to standard output meanwhile.
     """
     busy = streaming and sys.stdout is not None and sys.stdout.isatty()
     if quiet or busy or sys.stderr is None or not sys.stderr.isatty():
-        yield Silence()
+        yield NullProgress()
         return
     try:
         from .bar import Bar  # noqa: PLC0415 - imports rich
     except ImportError:
-        yield Silence()
+        yield NullProgress()
         return
     with Bar(total) as bar:
         yield bar

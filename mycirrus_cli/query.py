@@ -1,4 +1,4 @@
-"""What is asked: which instruments, and from when to when."""
+"""The instruments and the range of a run."""
 
 import re
 import sys
@@ -37,8 +37,8 @@ class Query:
 
     Attributes:
         instruments: Serial numbers, as given.
-        start: The first moment wanted, in UTC.
-        end: The first moment no longer wanted, in UTC.
+        start: The first moment of the range, in UTC.
+        end: The first moment after the range, in UTC.
     """
 
     instruments: tuple[str, ...]
@@ -47,24 +47,24 @@ class Query:
 
     @property
     def in_words(self) -> str:
-        """The range, for people."""
+        """The range, for messages."""
         return f"{wire_time(self.start)} to {wire_time(self.end)}"
 
     def plan(self) -> list[HistoryWindow]:
-        """The requests that it takes."""
+        """Return the windows, one for each request."""
         return plan_history(self.instruments, start=self.start, end=self.end)
 
 
 def query(options: Namespace, *, now: datetime, otherwise: Query | None = None) -> Query:
-    """What the command line asks for.
+    """Return the query of the command line.
 
     Args:
         options: ``serials``, ``instruments_file``, ``start``, ``last`` and ``end``.
-        now: The end, if none is given.
-        otherwise: The instruments and the start, if none are given.
+        now: The default of the end.
+        otherwise: The default of the instruments and the start.
 
     Raises:
-        CommandError: Not a serial number, not a time, not a range.
+        CommandError: A serial number, a time or the range is invalid.
     """
     until = now.replace(microsecond=0) if options.end is None else moment("--end", options.end)
     since = start_of(options, until)
@@ -84,10 +84,10 @@ def query(options: Namespace, *, now: datetime, otherwise: Query | None = None) 
 
 
 def start_of(options: Namespace, end: datetime) -> datetime | None:
-    """The first moment wanted, by ``--start`` or ``--last``; None if neither is given.
+    """Return the start of the range, by ``--start`` or ``--last``; None if neither is given.
 
     Raises:
-        CommandError: Not a time, not a length of time.
+        CommandError: The time or the length is invalid.
     """
     if options.last is not None:
         return before(end, span("--last", options.last))
@@ -95,10 +95,10 @@ def start_of(options: Namespace, end: datetime) -> datetime | None:
 
 
 def moment(name: str, text: str) -> datetime:
-    """A date, which is midnight UTC, or an RFC 3339 time with an offset.
+    """Parse a date, which is midnight UTC, or an RFC 3339 time with an offset.
 
     Raises:
-        CommandError: Something else.
+        CommandError: It is neither.
     """
     whole = f"{text}T00:00:00Z" if _DATE.fullmatch(text) else text
     try:
@@ -111,10 +111,10 @@ def moment(name: str, text: str) -> datetime:
 
 
 def span(name: str, text: str) -> tuple[int, str]:
-    """A length of time, such as 90d or 18m, as a number and its unit.
+    """Parse a length of time, such as 90d or 18m, into a number and its unit.
 
     Raises:
-        CommandError: Something else.
+        CommandError: It is neither.
     """
     match = _SPAN.fullmatch(text)
     if match is None:
@@ -126,10 +126,10 @@ def span(name: str, text: str) -> tuple[int, str]:
 
 
 def days(name: str, text: str) -> timedelta:
-    """A length of time in days or weeks, such as 400d.
+    """Parse a length of time in days or weeks, such as 400d.
 
     Raises:
-        CommandError: Something else, or months or years, which have no fixed length.
+        CommandError: It is invalid, or in months or years, which have no fixed length.
     """
     match = _SPAN.fullmatch(text)
     if match is None or match["unit"].lower() not in _DAYS:
@@ -138,10 +138,10 @@ def days(name: str, text: str) -> timedelta:
 
 
 def before(end: datetime, length: tuple[int, str]) -> datetime:
-    """So long before a moment; a day that the month has not got becomes its last.
+    """Return the moment so long before another; a day that a month does not have is its last.
 
     Raises:
-        CommandError: Before the year 1.
+        CommandError: It is before the year 1.
     """
     count, unit = length
     try:
@@ -166,7 +166,7 @@ def _months_before(end: datetime, months: int) -> datetime:
 
 
 def serials_of(options: Namespace) -> list[str]:
-    """The serial numbers of the command line, then those of the file; there may be none.
+    """Return the serial numbers of the command line, then those of the file.
 
     Raises:
         CommandError: One cannot be a serial number, or is named twice.
@@ -216,5 +216,5 @@ def _listed(lines: Iterable[str]) -> list[str]:
 
 
 def utc_now() -> datetime:
-    """The time of day."""
+    """Return the current time."""
     return datetime.now(UTC)

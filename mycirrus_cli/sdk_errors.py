@@ -1,4 +1,4 @@
-"""What an error of the SDK means to the command: an exit code, and one line with what to do."""
+"""Maps an error of the SDK to an exit code and to one line with advice."""
 
 from cirrus_ext.errors import (
     APIConnectionError,
@@ -18,7 +18,7 @@ from .exits import BAD_USAGE, FAILED, UNREACHABLE
 # docs.mycirrus.cloud, guide to authentication.
 KEYS_PAGE = "https://mycirrus.cloud/developer-api"
 
-# The first that fits: what to do about an error.
+# What to do about an error; the first class that fits counts.
 _ADVICE: dict[type[CirrusError], str] = {
     AuthenticationError: f"keys are made at {KEYS_PAGE}",
     PermissionDeniedError: f"scopes are chosen when a key is made, at {KEYS_PAGE}",
@@ -31,7 +31,7 @@ _ADVICE: dict[type[CirrusError], str] = {
 
 
 def exit_code(error: CirrusError) -> int:
-    """The exit code that stands for an error of the SDK."""
+    """Return the exit code of an error."""
     if isinstance(error, ConfigurationError | InvalidRequestError):
         return BAD_USAGE
     if isinstance(error, RateLimitError | APIConnectionError):
@@ -40,7 +40,7 @@ def exit_code(error: CirrusError) -> int:
 
 
 def in_one_line(error: CirrusError) -> str:
-    """What happened, where, and what to do about it."""
+    """Return what happened, in which window, and what to do about it."""
     window = error.window
     where = "" if window is None else f"{window.instrument} from {window.start.date()}: "
     advice = _advice(error)

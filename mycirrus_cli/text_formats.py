@@ -23,38 +23,38 @@ def _cells(record: "CalibrationRecord") -> tuple[str, str, str | None, str | Non
 
 # --- CSV
 
-# What makes a formula of a cell, also in the widths that East Asian keyboards write.
+# What a formula starts with, also in the widths of East Asian keyboards.
 FORMULA = "=+\\-@\uff1d\uff0b\uff0d\uff20\ufe66\ufe62\ufe63\ufe6b"
-# What may stand before a formula and is skipped, or not seen.
+# What a spreadsheet skips or does not show before a formula.
 SKIPPED = (
     r'["\x00-\x20\x7f-\xa0\xad\u1680\u180e'
     r"\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff]"
 )
 DANGER = re.compile(rf"[\t\r\n\x00]|{SKIPPED}*[{FORMULA}]")
 
-# csv puts quotes round a cell with a character of the line's end. The first two are for that only:
-# LibreOffice, unless told otherwise, begins a cell at them as well.
+# The csv module quotes a cell that has a character of the line's end. The first two are there only
+# for that: by default, LibreOffice splits cells at them as well.
 QUOTED_TOO, LINE_END = ";\t", "\r\n"
 
 
 def guarded(text: str) -> str:
-    """A text that no spreadsheet takes for a formula, by the rules of OWASP for CSV injection.
+    """Return a text that no spreadsheet takes for a formula, by OWASP's rules for CSV injection.
 
-    An apostrophe goes before a text that begins with ``=``, ``+``, ``-`` or ``@``, full-width ones
-    too, with or without something before them that is not seen; and before one that begins with a
-    tab, a line's end or a NUL.
+    An apostrophe is put before a text that starts with ``=``, ``+``, ``-`` or ``@``, also in full
+    width or after invisible characters, and before one that starts with a tab, a line's end or a
+    NUL.
 
     Args:
         text: Any text.
 
     Returns:
-        The text, with an apostrophe before it where there has to be one.
+        The text, with an apostrophe before it if it needs one.
     """
     return f"'{text}" if DANGER.match(text) else text
 
 
 class _Lines:
-    """Takes lines from csv, and hands them on as bytes."""
+    """Encodes the lines of the csv module for a stream of bytes."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
@@ -68,15 +68,13 @@ class CSVWriter:
     """Comma-separated values as in RFC 4180, in UTF-8 without a mark, for spreadsheets.
 
     The header is written at once. A cell that a spreadsheet could run is `guarded`. None and an
-    empty text are both an empty cell, and half a character is U+FFFD: the other formats keep more.
+    empty text are both an empty cell; the other formats tell them apart.
 
-    A spreadsheet that opens the file shows a serial number of digits only as a number, and drops
-    its leading zeros (0012345 becomes 12345). Nothing that can be written into a CSV file prevents
-    that without being part of the text for every other program. Import the column as text there,
-    or use another format.
+    A spreadsheet shows a serial number of digits as a number without its leading zeros (0012345
+    becomes 12345), which no CSV file can prevent. Import the column as text, or use xlsx.
 
     Args:
-        stream: Where to.
+        stream: Where to write.
     """
 
     def __init__(self, stream: BinaryIO) -> None:
@@ -91,7 +89,7 @@ class CSVWriter:
         self._stream.flush()
 
     def finish(self) -> None:
-        """Leave nothing in a buffer."""
+        """Flush the stream."""
         self._stream.flush()
 
 
@@ -107,7 +105,7 @@ ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
 def _object(record: "CalibrationRecord") -> bytes:
-    """A JSON object on one line, whatever a reader takes for the end of one."""
+    """Return a JSON object on one line, for readers with any definition of a line's end."""
     text = ENCODER.encode(dict(zip(COLUMNS, _cells(record), strict=True)))
     text = LINE_ENDS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
     return valid_text(text).encode()  # strict readers refuse half a character, escaped too
@@ -119,7 +117,7 @@ class NDJSONWriter:
     Each call of ``write`` is flushed, so that a reader need not wait for the last one.
 
     Args:
-        stream: Where to.
+        stream: Where to write.
     """
 
     def __init__(self, stream: BinaryIO) -> None:
@@ -132,7 +130,7 @@ class NDJSONWriter:
         self._stream.flush()
 
     def finish(self) -> None:
-        """Leave nothing in a buffer."""
+        """Flush the stream."""
         self._stream.flush()
 
 
@@ -140,7 +138,7 @@ class JSONWriter:
     """A JSON array of objects, one object a line, in UTF-8; no record is kept in memory.
 
     Args:
-        stream: Where to. What it holds is valid JSON when the writer has finished.
+        stream: Where to write. What it holds is valid JSON when the writer has finished.
     """
 
     def __init__(self, stream: BinaryIO) -> None:

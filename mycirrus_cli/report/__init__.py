@@ -70,7 +70,7 @@ def run(options: Namespace) -> int:
     over = [one.instrument for one in instruments if one.is_over(max_gap)]
     if over:
         echo(f"over --max-gap {options.max_gap}: {first_few(over)}")
-    log.source.say_end(output)
+    log.source.print_summary(output)
     return OVERDUE if over else DONE
 
 
