@@ -46,7 +46,7 @@ def clock() -> FakeClock:
 
 
 @pytest.fixture(params=["sync", "async"])
-def colour(request: pytest.FixtureRequest) -> str:
+def client_kind(request: pytest.FixtureRequest) -> str:
     """Which of the two clients a test is about: it is about both."""
     return str(request.param)
 

@@ -24,19 +24,19 @@ QUESTION: dict[str, Any] = {
 
 
 def ask_raw(client: CirrusClient | AsyncCirrusClient) -> Any:
-    """The generated function of the client's colour."""
+    """The generated function for the kind of the client."""
     if isinstance(client, AsyncCirrusClient):
         return get_calibrations_log.asyncio_detailed(client=client.raw, **QUESTION)
     return get_calibrations_log.sync_detailed(client=client.raw, **QUESTION)
 
 
-def test_the_raw_client_sends_the_key_and_retries(colour: str, clock: FakeClock) -> None:
+def test_the_raw_client_sends_the_key_and_retries(client_kind: str, clock: FakeClock) -> None:
     """A 429 and a 503 on the way are not seen."""
     standin = Standin(
         World(Standin().world.entries, keys=frozenset({KEY})),
         script={1: "429-wait-1", 2: "503-html"},
     )
-    response = use(colour, ask_raw, transport=standin.transport(), _clock=clock.clock())
+    response = use(client_kind, ask_raw, transport=standin.transport(), _clock=clock.clock())
 
     assert response.status_code == 200
     assert "Installed and working" in [item.message for item in response.parsed]
@@ -45,25 +45,25 @@ def test_the_raw_client_sends_the_key_and_retries(colour: str, clock: FakeClock)
 
 @pytest.mark.parametrize("status", [429, 520])
 def test_the_raw_client_raises_typed_errors_for_statuses(
-    colour: str, clock: FakeClock, status: int
+    client_kind: str, clock: FakeClock, status: int
 ) -> None:
     """Where the generated code by itself would return the body, or raise a ValueError."""
     transport = httpx.MockTransport(lambda request: httpx.Response(status, html="<p>no</p>"))
     with pytest.raises(CirrusError) as caught:
-        use(colour, ask_raw, transport=transport, _clock=clock.clock())
+        use(client_kind, ask_raw, transport=transport, _clock=clock.clock())
 
     assert isinstance(caught.value, RateLimitError) == (status == 429)
     assert caught.value.attempts == 4
 
 
-def test_the_raw_client_raises_a_typed_error_for_a_200_that_is_not_json(colour: str) -> None:
+def test_the_raw_client_raises_a_typed_error_for_a_200_that_is_not_json(client_kind: str) -> None:
     """Where the generated code by itself would raise a JSONDecodeError."""
     transport = httpx.MockTransport(lambda request: httpx.Response(200, html="<p>Hello</p>"))
     with pytest.raises(APIResponseError, match=r"\$ is not JSON"):
-        use(colour, ask_raw, transport=transport)
+        use(client_kind, ask_raw, transport=transport)
 
 
-def test_the_raw_client_of_the_other_colour_is_refused() -> None:
+def test_the_raw_client_of_the_other_kind_is_refused() -> None:
     """It would have neither key nor retries."""
     with CirrusClient(KEY) as client, pytest.raises(ConfigurationError, match="AsyncCirrusClient"):
         asyncio.run(get_calibrations_log.asyncio(client=client.raw, **QUESTION))

@@ -37,11 +37,11 @@ def query_of(request: httpx.Request) -> dict[str, list[str]]:
 
 
 def test_the_pages_example_call_is_the_pages_curl_url(
-    colour: str, sent: Callable[[], httpx.Request]
+    client_kind: str, sent: Callable[[], httpx.Request]
 ) -> None:
     """Byte for byte, in one request, with the key in the header that the vendor names."""
     use(
-        colour,
+        client_kind,
         lambda client: client.calibration_log(
             ["QT123456", "QT234567"],
             start=datetime(2023, 1, 1, tzinfo=UTC),
@@ -58,11 +58,11 @@ def test_the_pages_example_call_is_the_pages_curl_url(
 
 
 def test_the_pages_example_answer_becomes_an_item(
-    colour: str, sent: Callable[[], httpx.Request]
+    client_kind: str, sent: Callable[[], httpx.Request]
 ) -> None:
     """With the time aware and in UTC."""
     (item,) = use(
-        colour,
+        client_kind,
         lambda client: client.calibration_log(
             ["QT123456"], start="2022-01-01T00:00:00Z", end="2022-12-31T00:00:00Z"
         ),
@@ -100,22 +100,22 @@ def test_the_pages_example_answer_becomes_an_item(
     ids=["offsets", "milliseconds", "microseconds", "year one"],
 )
 def test_times_are_sent_in_utc_with_whole_milliseconds(
-    colour: str, sent: Callable[[], httpx.Request], start: Any, end: Any, wire: tuple[str, str]
+    client_kind: str, sent: Callable[[], httpx.Request], start: Any, end: Any, wire: tuple[str, str]
 ) -> None:
     """A start is rounded down and an end up, so that no record is lost."""
-    use(colour, lambda client: client.calibration_log(["QT123456"], start=start, end=end))
+    use(client_kind, lambda client: client.calibration_log(["QT123456"], start=start, end=end))
 
     query = query_of(sent())
     assert (query["start"], query["end"]) == ([wire[0]], [wire[1]])
 
 
 def test_instruments_may_be_any_iterable_and_are_taken_once(
-    colour: str, sent: Callable[[], httpx.Request]
+    client_kind: str, sent: Callable[[], httpx.Request]
 ) -> None:
     """A generator is as good as a list, and the order is kept."""
     serials = (f"QT{number}" for number in (3, 1, 2))
     use(
-        colour,
+        client_kind,
         lambda client: client.calibration_log(
             serials, start="2023-01-01T00:00:00Z", end="2023-01-02T00:00:00Z"
         ),
@@ -124,11 +124,11 @@ def test_instruments_may_be_any_iterable_and_are_taken_once(
     assert query_of(sent())["instruments"] == ["QT3", "QT1", "QT2"]
 
 
-def test_unusual_serials_arrive_as_they_are(colour: str, sent: Callable[[], httpx.Request]) -> None:
+def test_unusual_serials_arrive_as_they_are(client_kind: str, sent: Callable[[], httpx.Request]) -> None:
     """No grammar is documented, so whatever can be printed is encoded and sent."""
     serials = ["A&B=C", "D E", "100%", "Grün", "x,y", "a+b"]
     use(
-        colour,
+        client_kind,
         lambda client: client.calibration_log(
             serials, start="2023-01-01T00:00:00Z", end="2023-01-02T00:00:00Z"
         ),

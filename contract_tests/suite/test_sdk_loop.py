@@ -70,12 +70,12 @@ def test_a_difference_is_found_and_named(change: Query, says: str) -> None:
     assert difference_of(returned, {"items": [item]}) is not None
 
 
-def outcome(colour: str, query: Query) -> tuple[bool, Recorder]:
+def outcome(client_kind: str, query: Query) -> tuple[bool, Recorder]:
     """Whether the SDK refuses a question, and what went to the stand-in."""
     recorder = Recorder(Standin(replace(WORLD, keys=frozenset({KEY}))))
     try:
         use(
-            colour,
+            client_kind,
             lambda client: client.calibration_log(**query),
             base_url=BASE_URL,
             retry=ONCE,
@@ -107,10 +107,10 @@ EDGES: dict[str, Query] = {
 
 
 @pytest.mark.parametrize("change", EDGES.values(), ids=list(EDGES))
-def test_at_the_edges_sdk_rules_and_stand_in_agree(colour: str, change: Query) -> None:
+def test_at_the_edges_sdk_rules_and_stand_in_agree(client_kind: str, change: Query) -> None:
     """What the SDK sends the stand-in takes; what it refuses the rules forbid."""
     query = {"instruments": ["QT123456"], "start": YEAR[0], "end": YEAR[1]} | change
-    refused, recorder = outcome(colour, query)
+    refused, recorder = outcome(client_kind, query)
 
     assert refused == forbidden(query) == (recorder.request is None)
     if not refused:
@@ -128,11 +128,11 @@ SPELLINGS = [
 
 @pytest.mark.parametrize(("start", "end"), SPELLINGS)
 def test_another_spelling_of_the_same_time_gets_the_same_answer(
-    colour: str, start: str, end: str
+    client_kind: str, start: str, end: str
 ) -> None:
     """It is converted: on the wire it is the page's spelling, whatever the API takes."""
-    _, spelt = outcome(colour, {"instruments": ["QT123456"], "start": start, "end": end})
-    _, usual = outcome(colour, {"instruments": ["QT123456"], "start": YEAR[0], "end": YEAR[1]})
+    _, spelt = outcome(client_kind, {"instruments": ["QT123456"], "start": start, "end": end})
+    _, usual = outcome(client_kind, {"instruments": ["QT123456"], "start": YEAR[0], "end": YEAR[1]})
 
     assert spelt.request is not None
     assert spelt.request == usual.request
@@ -140,10 +140,12 @@ def test_another_spelling_of_the_same_time_gets_the_same_answer(
 
 
 @pytest.mark.parametrize("start", ["2023-01-01T00:00:00", "2023-01-01", "2023-01-01 00:00:00"])
-def test_a_naive_time_is_refused_by_the_sdk_and_by_the_stand_in(colour: str, start: str) -> None:
+def test_a_naive_time_is_refused_by_the_sdk_and_by_the_stand_in(
+    client_kind: str, start: str
+) -> None:
     """Nobody guesses its zone."""
     query = {"instruments": ["QT123456"], "start": start, "end": YEAR[1]}
-    refused, recorder = outcome(colour, query)
+    refused, recorder = outcome(client_kind, query)
 
     assert refused
     assert recorder.request is None

@@ -1,4 +1,4 @@
-"""One brain, two colours: the same script leads both clients to the same trace."""
+"""The same script leads both clients to the same trace."""
 
 from typing import Any
 
@@ -43,7 +43,7 @@ SCENARIOS: dict[str, tuple[Script, dict[str, Any]]] = {
 }
 
 
-def trace(colour: str, script: Script, options: dict[str, Any]) -> list[object]:
+def trace(client_kind: str, script: Script, options: dict[str, Any]) -> list[object]:
     """All that can be seen of a call: requests, events, waits, and what came of it."""
     options = dict(options)
     clock, seen, remaining = FakeClock(chance=options.pop("chance", 0.5)), [], iter(script)
@@ -62,7 +62,7 @@ def trace(colour: str, script: Script, options: dict[str, Any]) -> list[object]:
 
     try:
         result: object = use(
-            colour,
+            client_kind,
             ask,
             transport=httpx.MockTransport(respond),
             _clock=clock.clock(),

@@ -41,17 +41,17 @@ def history(client: Any) -> Any:
     return client.calibration_history(SERIALS, start=START, end=END)
 
 
-def test_a_history_takes_no_request_more_than_it_must(served: Served, colour: str) -> None:
+def test_a_history_takes_no_request_more_than_it_must(served: Served, client_kind: str) -> None:
     """Five full windows an instrument, and nothing beside them."""
-    use(colour, history, base_url=served.base_url("one"))
+    use(client_kind, history, base_url=served.base_url("one"))
 
     assert served.take_counts("one").requests == 5 * len(SERIALS)
 
 
-def test_a_history_opens_one_connection_for_each_worker(served: Served, colour: str) -> None:
+def test_a_history_opens_one_connection_for_each_worker(served: Served, client_kind: str) -> None:
     """And keeps it: a new one costs a handshake."""
     base_url = served.base_url("slow")
-    use(colour, history, base_url=base_url, max_concurrency=WORKERS)
+    use(client_kind, history, base_url=base_url, max_concurrency=WORKERS)
 
     assert served.take_counts("slow").connections == WORKERS
 
@@ -67,17 +67,19 @@ async def _ask_thrice(client: AsyncCirrusClient) -> list[Any]:
     return [await ask(client) for _ in range(3)]
 
 
-def test_a_call_is_one_request_and_calls_share_a_connection(served: Served, colour: str) -> None:
+def test_a_call_is_one_request_and_calls_share_a_connection(
+    served: Served, client_kind: str
+) -> None:
     """No probe before, no look after."""
-    use(colour, ask_thrice, base_url=served.base_url("one"))
+    use(client_kind, ask_thrice, base_url=served.base_url("one"))
     counts = served.take_counts("one")
 
     assert (counts.requests, counts.connections) == (3, 1)
 
 
-def test_a_request_is_a_few_hundred_bytes(served: Served, colour: str) -> None:
+def test_a_request_is_a_few_hundred_bytes(served: Served, client_kind: str) -> None:
     """The question, the key, and who asks."""
-    use(colour, ask_thrice, base_url=served.base_url("one"))
+    use(client_kind, ask_thrice, base_url=served.base_url("one"))
     counts = served.take_counts("one")
 
     assert counts.received / counts.requests < 330

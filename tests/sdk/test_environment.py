@@ -77,17 +77,17 @@ def server_context(authority: trustme.CA) -> ssl.SSLContext:
 
 
 def test_a_certificate_of_an_unknown_authority_is_refused(
-    colour: str, server_context: ssl.SSLContext
+    client_kind: str, server_context: ssl.SSLContext
 ) -> None:
     """By default, in one attempt."""
     with faulty(answer(), context=server_context) as server:
         with pytest.raises(APIConnectionError, match="CERTIFICATE_VERIFY_FAILED"):
-            use(colour, ask, base_url=server.base_url)
+            use(client_kind, ask, base_url=server.base_url)
         assert server.connections == 1
 
 
 def test_ssl_cert_file_names_further_authorities(
-    colour: str,
+    client_kind: str,
     authority: trustme.CA,
     server_context: ssl.SSLContext,
     tmp_path: Path,
@@ -98,31 +98,31 @@ def test_ssl_cert_file_names_further_authorities(
     authority.cert_pem.write_to_path(str(path))
     monkeypatch.setenv("SSL_CERT_FILE", str(path))
     with faulty(answer(), context=server_context) as server:
-        assert use(colour, ask, base_url=server.base_url) == []
+        assert use(client_kind, ask, base_url=server.base_url) == []
 
 
 def test_verify_takes_a_context_or_turns_the_check_off(
-    colour: str, authority: trustme.CA, server_context: ssl.SSLContext
+    client_kind: str, authority: trustme.CA, server_context: ssl.SSLContext
 ) -> None:
     """Retries and bounded reads do not lose it, as a transport of ours would."""
     trusting = ssl.create_default_context()
     authority.configure_trust(trusting)
     with faulty(answer(), context=server_context) as server:
-        assert use(colour, ask, base_url=server.base_url, verify=trusting) == []
-        assert use(colour, ask, base_url=server.base_url, verify=False) == []
+        assert use(client_kind, ask, base_url=server.base_url, verify=trusting) == []
+        assert use(client_kind, ask, base_url=server.base_url, verify=False) == []
 
 
-def test_http_proxy_is_used(colour: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_http_proxy_is_used(client_kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The proxy is asked for the whole address."""
     with proxy() as (address, heads):
         monkeypatch.setenv("HTTP_PROXY", address)
-        assert use(colour, ask, base_url="http://server.invalid/v1") == []
+        assert use(client_kind, ask, base_url="http://server.invalid/v1") == []
 
     assert heads[0].startswith(b"GET http://server.invalid/v1/data/calibrations/log?")
 
 
 def test_https_proxy_is_used_through_a_tunnel_and_does_not_see_the_key(
-    colour: str,
+    client_kind: str,
     authority: trustme.CA,
     server_context: ssl.SSLContext,
     monkeypatch: pytest.MonkeyPatch,
@@ -132,20 +132,20 @@ def test_https_proxy_is_used_through_a_tunnel_and_does_not_see_the_key(
     authority.configure_trust(trusting)
     with proxy() as (address, heads), faulty(answer(), context=server_context) as server:
         monkeypatch.setenv("HTTPS_PROXY", address)
-        assert use(colour, ask, base_url=server.base_url, verify=trusting) == []
+        assert use(client_kind, ask, base_url=server.base_url, verify=trusting) == []
         with pytest.raises(APIConnectionError, match="CERTIFICATE_VERIFY_FAILED"):
-            use(colour, ask, base_url=server.base_url)
+            use(client_kind, ask, base_url=server.base_url)
 
     assert [head.split()[0] for head in heads] == [b"CONNECT"] * 2
     assert KEY.encode() not in b"".join(heads)
     assert KEY.encode() in server.heads[0]
 
 
-def test_no_proxy_leads_around_it(colour: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_proxy_leads_around_it(client_kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """For the hosts that it names."""
     with proxy() as (address, heads), faulty(answer()) as server:
         monkeypatch.setenv("HTTP_PROXY", address)
         monkeypatch.setenv("NO_PROXY", LOOPBACK)
-        assert use(colour, ask, base_url=server.base_url) == []
+        assert use(client_kind, ask, base_url=server.base_url) == []
 
     assert heads == []

@@ -80,12 +80,12 @@ def truth() -> Counter[tuple[str, datetime, str]]:
 
 @pytest.mark.parametrize("switches", SWITCHES.values(), ids=list(SWITCHES))
 def test_a_history_is_the_truth_however_the_open_questions_are_answered(
-    colour: str, switches: Switches
+    client_kind: str, switches: Switches
 ) -> None:
     """As a multiset, in the promised order, in as many requests as planned."""
     standin = Standin(replace(WORLD, switches=switches))
     records: list[CalibrationRecord] = use(
-        colour,
+        client_kind,
         lambda client: client.calibration_history(SERIALS, start=START, end=END),
         transport=standin.transport(),
     )
@@ -95,10 +95,12 @@ def test_a_history_is_the_truth_however_the_open_questions_are_answered(
     assert len(standin.requests) == len(PLAN)
 
 
-def test_a_record_has_the_instrument_that_was_asked_for_and_the_rest_in_extra(colour: str) -> None:
+def test_a_record_has_the_instrument_that_was_asked_for_and_the_rest_in_extra(
+    client_kind: str,
+) -> None:
     """The answer's own name for it, should there be one, is kept beside it."""
     (record, *_) = use(
-        colour,
+        client_kind,
         lambda client: client.calibration_history(["QT123456"], start=START, end=END),
         transport=Standin(replace(WORLD, switches=Switches(names_instrument=True))).transport(),
     )
@@ -108,11 +110,11 @@ def test_a_record_has_the_instrument_that_was_asked_for_and_the_rest_in_extra(co
     assert record.time.tzinfo is UTC
 
 
-def test_absent_and_null_fields_are_none(colour: str) -> None:
+def test_absent_and_null_fields_are_none(client_kind: str) -> None:
     """And never the generator's marker for "absent"."""
     items = [{"time": "2023-01-02T00:00:00+05:00"}, {"time": "2023-01-02T00:00:00Z", "user": None}]
     records = use(
-        colour,
+        client_kind,
         lambda client: client.calibration_history(
             ["QT1"], start="2023-01-01T00:00:00Z", end="2023-02-01T00:00:00Z"
         ),
@@ -126,11 +128,11 @@ def test_absent_and_null_fields_are_none(colour: str) -> None:
     assert len(set(records)) == 2
 
 
-def test_empty_windows_are_given_too_and_in_order(colour: str) -> None:
+def test_empty_windows_are_given_too_and_in_order(client_kind: str) -> None:
     """Who exports window by window sees each one pass."""
     windows = plan_history(["QT000000", "QT123456"], start=START, end=END)
     given = use(
-        colour,
+        client_kind,
         lambda client: client.history_windows(iter(windows)),
         transport=Standin(WORLD).transport(),
     )
@@ -155,7 +157,7 @@ def failing_at(bad: HistoryWindow) -> httpx.MockTransport:
 
 
 def test_a_failed_window_comes_after_all_before_it_and_the_rest_can_be_fetched_later(
-    colour: str,
+    client_kind: str,
 ) -> None:
     """The error says which window; going on from there completes the history."""
     bad = PLAN[9]
@@ -169,13 +171,15 @@ def test_a_failed_window_comes_after_all_before_it_and_the_rest_can_be_fetched_l
         return _collect_async(client, given)
 
     with pytest.raises(CirrusError) as caught:
-        use(colour, collect, transport=failing_at(bad), retry=RetryPolicy(max_attempts=1))
+        use(client_kind, collect, transport=failing_at(bad), retry=RetryPolicy(max_attempts=1))
     assert caught.value.window == bad
     assert [window for window, _ in given] == PLAN[:9]
 
     rest = PLAN[PLAN.index(caught.value.window) :]
     standin = Standin(WORLD)
-    given += use(colour, lambda client: client.history_windows(rest), transport=standin.transport())
+    given += use(
+        client_kind, lambda client: client.history_windows(rest), transport=standin.transport()
+    )
     assert Counter((r.instrument, r.time, r.message) for _, rs in given for r in rs) == truth()
     assert len(standin.requests) == len(rest)
 
@@ -187,21 +191,21 @@ async def _collect_async(
         given.append(pair)  # noqa: PERF401 - as above
 
 
-def test_an_answer_that_does_not_fit_names_its_window(colour: str) -> None:
+def test_an_answer_that_does_not_fit_names_its_window(client_kind: str) -> None:
     """Not only statuses and connections do."""
     transport = httpx.MockTransport(lambda request: httpx.Response(200, json=[{"time": 1}]))
     with pytest.raises(CirrusError) as caught:
-        use(colour, lambda client: client.fetch_window(PLAN[0]), transport=transport)
+        use(client_kind, lambda client: client.fetch_window(PLAN[0]), transport=transport)
 
     assert caught.value.window == PLAN[0]
 
 
-def test_a_retry_names_its_window(colour: str, clock: FakeClock) -> None:
+def test_a_retry_names_its_window(client_kind: str, clock: FakeClock) -> None:
     """So that progress can be shown per instrument."""
     events: list[Any] = []
     standin = Standin(WORLD, script={1: "503-html"})
     use(
-        colour,
+        client_kind,
         lambda client: client.fetch_window(PLAN[0]),
         transport=standin.transport(),
         on_event=events.append,
@@ -221,11 +225,13 @@ OTHER = pickle.loads(pickle.dumps(replace(PLAN[0], operation="getAlarmsLog")))  
         (OTHER, "one of getCalibrationsLog: this is one of 'getAlarmsLog'"),
     ],
 )
-def test_what_is_no_window_of_this_history_is_refused(colour: str, window: Any, says: str) -> None:
+def test_what_is_no_window_of_this_history_is_refused(
+    client_kind: str, window: Any, says: str
+) -> None:
     standin = Standin(WORLD)
     for job in (lambda client: client.fetch_window(window), lambda c: c.history_windows([window])):
         with pytest.raises(InvalidRequestError, match=says):
-            use(colour, job, transport=standin.transport())
+            use(client_kind, job, transport=standin.transport())
 
     assert standin.requests == []
 
@@ -294,15 +300,15 @@ def test_the_allowance_is_the_clients_over_all_tasks_and_histories() -> None:
     assert (transport.most, transport.total) == (3, 20)
 
 
-def test_a_403_in_a_history_names_the_scope(colour: str) -> None:
+def test_a_403_in_a_history_names_the_scope(client_kind: str) -> None:
     """As it does for a single request."""
     transport = httpx.MockTransport(lambda request: httpx.Response(403, json={}))
     with pytest.raises(CirrusError, match=r"data\.system:read"):
-        use(colour, lambda client: client.fetch_window(PLAN[0]), transport=transport)
+        use(client_kind, lambda client: client.fetch_window(PLAN[0]), transport=transport)
 
 
 def test_a_field_of_the_answer_is_kept_also_when_the_spec_learns_it(
-    colour: str, monkeypatch: pytest.MonkeyPatch
+    client_kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A generated class that takes a field for its own does not take it from ``extra``."""
     item = {"time": "2023-01-02T00:00:00Z", "level": 93.7, "other": None}
@@ -313,7 +319,7 @@ def test_a_field_of_the_answer_is_kept_also_when_the_spec_learns_it(
 
     monkeypatch.setattr(CalibrationLogItem, "from_dict", from_dict)
     (record,) = use(
-        colour,
+        client_kind,
         lambda client: client.calibration_history(
             ["QT1"], start="2023-01-01T00:00:00Z", end="2023-02-01T00:00:00Z"
         ),

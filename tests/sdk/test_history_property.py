@@ -78,11 +78,13 @@ def truth(plan: list[HistoryWindow], log: tuple[Entry, ...]) -> list[tuple[str, 
     return sorted(records, key=lambda record: (serials.index(record[0]), record[1]))
 
 
-def check(colour: str, plan: list[HistoryWindow], log: tuple[Entry, ...], how: Switches) -> None:
+def check(
+    client_kind: str, plan: list[HistoryWindow], log: tuple[Entry, ...], how: Switches
+) -> None:
     """Fetch it and compare."""
     standin = Standin(World(log, how, keys=frozenset({KEY})))
     given_windows = use(
-        colour, lambda client: client.history_windows(plan), transport=standin.transport()
+        client_kind, lambda client: client.history_windows(plan), transport=standin.transport()
     )
     records: list[CalibrationRecord] = [r for _, records in given_windows for r in records]
     expected = truth(plan, log)
@@ -98,8 +100,8 @@ def test_a_history_is_the_truth(
     history: tuple[list[HistoryWindow], tuple[Entry, ...]], how: Switches
 ) -> None:
     """As a multiset and in order, in as many requests as planned, under every setting."""
-    for colour in ("sync", "async"):
-        check(colour, *history, how)
+    for client_kind in ("sync", "async"):
+        check(client_kind, *history, how)
 
 
 def test_the_stand_in_itself_loses_nothing_between_microseconds() -> None:

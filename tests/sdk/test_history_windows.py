@@ -80,12 +80,12 @@ class Server(httpx.BaseTransport, httpx.AsyncBaseTransport):
 
 @contextmanager
 def history(
-    colour: str, transport: Server, *, ordered: bool, windows: Iterable[HistoryWindow] = PLAN
+    client_kind: str, transport: Server, *, ordered: bool, windows: Iterable[HistoryWindow] = PLAN
 ) -> Iterator[Generator[Answer]]:
     """Yield the answers for windows; those of the async client as a sync generator, too."""
     options: dict[str, Any] = {"transport": transport, "max_concurrency": WORKERS}
     options["retry"] = RetryPolicy(max_attempts=1)
-    if colour == "sync":
+    if client_kind == "sync":
         with (
             CirrusClient("k", **options) as client,
             closing(client.history_windows(windows, ordered=ordered)) as answers,
@@ -120,19 +120,21 @@ def ordered(request: pytest.FixtureRequest) -> bool:
     return bool(request.param)
 
 
-def test_windows_come_in_the_order_given_though_the_first_is_the_last_answer(colour: str) -> None:
+def test_windows_come_in_the_order_given_though_the_first_is_the_last_answer(
+    client_kind: str,
+) -> None:
     ahead = 2 * WORKERS
     server = Server(blocked=(0,), until=lambda server: len(server.answered) == ahead - 1)
-    with history(colour, server, ordered=True) as answers:
+    with history(client_kind, server, ordered=True) as answers:
         assert [window for window, _ in answers] == PLAN
 
     assert server.answered[ahead - 1] == PLAN[0].instrument
 
 
-def test_unordered_windows_come_as_soon_as_they_are_there(colour: str) -> None:
+def test_unordered_windows_come_as_soon_as_they_are_there(client_kind: str) -> None:
     taken: list[HistoryWindow] = []
     server = Server(blocked=(0,), until=lambda _: len(taken) == len(PLAN) - 1)
-    with history(colour, server, ordered=False) as answers:
+    with history(client_kind, server, ordered=False) as answers:
         taken.extend(window for window, _ in answers)
 
     assert sorted(taken) == sorted(PLAN)
@@ -140,30 +142,30 @@ def test_unordered_windows_come_as_soon_as_they_are_there(colour: str) -> None:
 
 
 def test_no_more_windows_are_requested_and_not_yet_taken_than_allowed(
-    colour: str, *, ordered: bool
+    client_kind: str, *, ordered: bool
 ) -> None:
     windows = iter(PLAN)
-    with history(colour, Server(), ordered=ordered, windows=windows) as answers:
+    with history(client_kind, Server(), ordered=ordered, windows=windows) as answers:
         for taken, _ in enumerate(answers, 1):
             requested = len(PLAN) - length_hint(windows)
             assert requested == min(len(PLAN), taken + (2 if ordered else 1) * WORKERS)
 
 
 def test_as_many_requests_are_under_way_as_allowed_and_never_more(
-    colour: str, *, ordered: bool
+    client_kind: str, *, ordered: bool
 ) -> None:
     first = range(WORKERS)
     server = Server(blocked=(*first,), until=lambda server: server.most == WORKERS)
-    with history(colour, server, ordered=ordered) as answers:
+    with history(client_kind, server, ordered=ordered) as answers:
         assert len(list(answers)) == len(PLAN)
 
     assert server.most == WORKERS
 
 
-def test_an_ordered_history_fails_after_all_windows_before_the_failed_one(colour: str) -> None:
+def test_an_ordered_history_fails_after_all_windows_before_the_failed_one(client_kind: str) -> None:
     taken: list[HistoryWindow] = []
     with (
-        history(colour, Server(fails=(9, 10)), ordered=True) as answers,
+        history(client_kind, Server(fails=(9, 10)), ordered=True) as answers,
         pytest.raises(APIStatusError) as caught,
     ):
         taken.extend(window for window, _ in answers)
@@ -172,12 +174,12 @@ def test_an_ordered_history_fails_after_all_windows_before_the_failed_one(colour
     assert caught.value.window == PLAN[9]
 
 
-def test_an_unordered_history_fails_after_all_windows_that_were_under_way(colour: str) -> None:
+def test_an_unordered_history_fails_after_all_windows_that_were_under_way(client_kind: str) -> None:
     taken: list[HistoryWindow] = []
     windows = iter(PLAN)
     server = Server(blocked=(1, 2), until=lambda server: bool(server.answered), fails=(0, 2))
     with (
-        history(colour, server, ordered=False, windows=windows) as answers,
+        history(client_kind, server, ordered=False, windows=windows) as answers,
         pytest.raises(APIStatusError) as caught,
     ):
         taken.extend(window for window, _ in answers)
@@ -188,11 +190,11 @@ def test_an_unordered_history_fails_after_all_windows_that_were_under_way(colour
     assert sorted(taken) == sorted({*requested} - {PLAN[0], PLAN[2]})
 
 
-def test_leaving_early_stops_the_requests_under_way(colour: str, *, ordered: bool) -> None:
+def test_leaving_early_stops_the_requests_under_way(client_kind: str, *, ordered: bool) -> None:
     windows, threads = iter(PLAN), threading.active_count()
     left = threading.Event()
-    server = Server(blocked=(1,), until=lambda _: colour == "sync" and left.is_set())
-    with history(colour, server, ordered=ordered, windows=windows) as answers:
+    server = Server(blocked=(1,), until=lambda _: client_kind == "sync" and left.is_set())
+    with history(client_kind, server, ordered=ordered, windows=windows) as answers:
         next(answers)
         left.set()  # a transport of the user's is not interrupted in a thread
         answers.close()
@@ -206,7 +208,7 @@ class Records(list[CalibrationRecord]):
 
 
 def test_a_history_keeps_no_records_that_the_caller_dropped(
-    colour: str, monkeypatch: pytest.MonkeyPatch, *, ordered: bool
+    client_kind: str, monkeypatch: pytest.MonkeyPatch, *, ordered: bool
 ) -> None:
     made: list[ref[Records]] = []
 
@@ -217,7 +219,7 @@ def test_a_history_keeps_no_records_that_the_caller_dropped(
         return records
 
     monkeypatch.setattr("cirrus_ext.client.records_of", records_of)
-    with history(colour, Server(), ordered=ordered) as answers:
+    with history(client_kind, Server(), ordered=ordered) as answers:
         for _ in answers:
             # The caller has one, and `_` the one before.
             assert sum(one() is not None for one in made) <= 2 * WORKERS + 2

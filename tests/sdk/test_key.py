@@ -65,7 +65,9 @@ FAILURES: dict[str, httpx.Response | Exception] = {
 
 
 @pytest.mark.parametrize("name", FAILURES)
-def test_no_failure_shows_the_key(colour: str, name: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_no_failure_shows_the_key(
+    client_kind: str, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
     """Not in the error, its pickle, its cause, the log, or a traceback with local variables."""
     caplog.set_level(logging.DEBUG)
     result = FAILURES[name]
@@ -78,7 +80,7 @@ def test_no_failure_shows_the_key(colour: str, name: str, caplog: pytest.LogCapt
 
     with pytest.raises(CirrusError) as caught:
         use(
-            colour,
+            client_kind,
             ask,
             transport=httpx.MockTransport(answer),
             retry=RetryPolicy(max_attempts=2, backoff_base=0),

@@ -66,6 +66,8 @@ BODIES = {
     "refusal with more": as_json(REFUSAL | {"trace": [1, None]}, explains=True),
     "other object": as_json({"message": "no"}),
     "empty object": as_json({}),
+    "item with a null time": as_json([ITEM | {"time": None}], "$[0].time"),
+    "item with a list as message": as_json([ITEM, ITEM | {"message": []}], "$[1].message"),
     "object of other types": as_json({"error": 5, "description": {"a": 1}}),
     "list of numbers": as_json([1, 2], "$[0]"),
     "item without time": as_json([ITEM, {"user": "U"}], "$[1].time"),
@@ -103,6 +105,7 @@ def check_cell(status: int, body: Body, result: object) -> None:
     if 200 <= status <= 299:
         assert type(result) is APIResponseError, (status, result)
         assert (result.status_code, result.path) == (status, body.path if status == 200 else "$")
+        assert result.stop_reason == "not_retryable"
         return
     assert isinstance(result, APIStatusError), (status, result)
     expected = ServerError if status >= 500 else CLASSES.get(status, APIStatusError)
@@ -112,7 +115,11 @@ def check_cell(status: int, body: Body, result: object) -> None:
         ("Code", "Words.") if body.explains else (None, None)
     )
     assert result.retry_after == 7.0
-    assert len(result.body) <= 2048
+    if "content-encoding" not in body.headers:
+        assert result.body == body.content.decode(errors="replace")[:2048]
+    name = f"{status} Code: Words." if body.explains else f"{status}"
+    assert str(result).startswith(name)
+    assert "GET /v1/data/calibrations/log, 1 attempt" in str(result)
 
 
 def transport_for(cell: Callable[[], tuple[int, Body]]) -> httpx.MockTransport:
@@ -129,7 +136,7 @@ def transport_for(cell: Callable[[], tuple[int, Body]]) -> httpx.MockTransport:
 
 
 @pytest.mark.parametrize("body", BODIES.values(), ids=list(BODIES))
-def test_every_status_with_every_body_ends_as_it_has_to(colour: str, body: Body) -> None:
+def test_every_status_with_every_body_ends_as_it_has_to(client_kind: str, body: Body) -> None:
     """400 statuses a body; the tests together are the matrix."""
     current = 0
     transport = transport_for(lambda: (current, body))
@@ -152,7 +159,7 @@ def test_every_status_with_every_body_ends_as_it_has_to(colour: str, body: Body)
                 except CirrusError as error:
                     check_cell(current, body, error)
 
-    if colour == "async":
+    if client_kind == "async":
         asyncio.run(fill_in_async())
     else:
         fill_in()
@@ -160,12 +167,12 @@ def test_every_status_with_every_body_ends_as_it_has_to(colour: str, body: Body)
 
 
 @pytest.mark.parametrize("status", [200, 401, 429, 503])
-def test_ten_megabytes_of_text_are_clipped(colour: str, status: int) -> None:
+def test_ten_megabytes_of_text_are_clipped(client_kind: str, status: int) -> None:
     """The message stays short, and the error light."""
     body = Body(b"x" * 10_000_000, {"content-type": "text/plain"})
     transport = transport_for(lambda: (status, body))
     with pytest.raises(CirrusError) as caught:
-        use(colour, ask, transport=transport, retry=ONCE)
+        use(client_kind, ask, transport=transport, retry=ONCE)
 
     check_cell(status, body, caught.value)
     assert len(str(caught.value)) <= 300

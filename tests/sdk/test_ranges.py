@@ -31,11 +31,11 @@ def refuse_to_send(request: httpx.Request) -> httpx.Response:
     raise AssertionError(f"sent: {request.url}")
 
 
-def refusal(colour: str, instruments: Any, start: Any, end: Any) -> str:
+def refusal(client_kind: str, instruments: Any, start: Any, end: Any) -> str:
     """The message with which a question is refused, by the one-request method."""
     with pytest.raises(InvalidRequestError) as caught:
         use(
-            colour,
+            client_kind,
             lambda client: client.calibration_log(instruments, start=start, end=end),
             transport=httpx.MockTransport(refuse_to_send),
         )
@@ -73,10 +73,10 @@ BAD_RANGES = {
 
 @pytest.mark.parametrize(("start", "end", "says"), BAD_RANGES.values(), ids=list(BAD_RANGES))
 def test_a_bad_range_is_refused_and_the_message_says_which_bound_and_value(
-    colour: str, start: Any, end: Any, says: str
+    client_kind: str, start: Any, end: Any, says: str
 ) -> None:
     """Before anything is sent."""
-    assert says in refusal(colour, ["QT123456"], start, end)
+    assert says in refusal(client_kind, ["QT123456"], start, end)
 
 
 BAD_INSTRUMENTS = {
@@ -99,27 +99,27 @@ BAD_INSTRUMENTS = {
     ("instruments", "says"), BAD_INSTRUMENTS.values(), ids=list(BAD_INSTRUMENTS)
 )
 def test_bad_instruments_are_refused_and_never_repaired(
-    colour: str, instruments: Any, says: str
+    client_kind: str, instruments: Any, says: str
 ) -> None:
     """Before anything is sent, by the one-request method and by the plan of a history."""
-    assert says in refusal(colour, instruments, NEW_YEAR, "2023-02-01T00:00:00Z")
+    assert says in refusal(client_kind, instruments, NEW_YEAR, "2023-02-01T00:00:00Z")
     with pytest.raises(InvalidRequestError) as caught:
         plan_history(instruments, start=NEW_YEAR, end="2023-02-01T00:00:00Z")
     assert says in str(caught.value)
 
 
-def test_more_instruments_than_a_url_can_hold_are_refused(colour: str) -> None:
+def test_more_instruments_than_a_url_can_hold_are_refused(client_kind: str) -> None:
     """The bound is httpx's; the server's own is not documented."""
     serials = [f"QT{number:06}" for number in range(5000)]
 
-    assert "ask for less" in refusal(colour, serials, NEW_YEAR, "2023-02-01T00:00:00Z")
+    assert "ask for less" in refusal(client_kind, serials, NEW_YEAR, "2023-02-01T00:00:00Z")
 
 
-def test_a_history_refuses_at_the_call_and_not_at_the_first_record(colour: str) -> None:
+def test_a_history_refuses_at_the_call_and_not_at_the_first_record(client_kind: str) -> None:
     """Generators wait to be asked; a refusal does not."""
     with pytest.raises(InvalidRequestError, match="start must be before end"):
         use(
-            colour,
+            client_kind,
             lambda client: [
                 client.calibration_history(["QT1"], start="2023-02-01T00:00:00Z", end=NEW_YEAR)
             ],

@@ -21,7 +21,7 @@ from cirrus_ext.rate_limit import (
 from mycirrus_contract.standin.adapters import Limit, Standin, serve
 from mycirrus_contract.standin.fleet import fleet
 from mycirrus_contract.standin.rules import DEMO_KEY, World
-from tests.support import fast_clock as warp
+from tests.support import fast_clock
 from tests.support.clients import KEY
 
 WORLD = World(fleet(datetime(2026, 1, 1, tzinfo=UTC)))
@@ -196,7 +196,7 @@ async def fetch(
     Returns:
         The seconds it took, by a clock that does not wait, and the server.
     """
-    clock = warp.clock()
+    clock = fast_clock.clock()
     limit = Limit(rate, clock.monotonic)
     standin = Standin(World(WORLD.entries, keys=frozenset({KEY})), limit=limit)
     serials = [f"QT{number:06}" for number in range(instruments)]
@@ -225,7 +225,7 @@ def test_a_server_that_limits_is_used_to_nine_tenths_with_few_429s(
     rate: float, workers: int, instruments: int, connecting: float
 ) -> None:
     """It takes ``rate`` requests a second, with a burst of as many."""
-    seconds, limit, standin = warp.run(fetch(rate, workers, instruments, connecting))
+    seconds, limit, standin = fast_clock.run(fetch(rate, workers, instruments, connecting))
     answered = len(standin.requests) - limit.refused
 
     assert answered == 6 * instruments
@@ -235,7 +235,7 @@ def test_a_server_that_limits_is_used_to_nine_tenths_with_few_429s(
 
 def test_a_server_without_a_limit_is_used_to_the_full() -> None:
     """Eight at a time, 50 ms each: 160 a second."""
-    seconds, _, standin = warp.run(fetch(1e9, 8, 100))
+    seconds, _, standin = fast_clock.run(fetch(1e9, 8, 100))
 
     assert len(standin.requests) / seconds >= 0.98 * 160
 

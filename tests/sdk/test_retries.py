@@ -48,15 +48,15 @@ def playing(script: Script) -> httpx.MockTransport:
     return httpx.MockTransport(answer)
 
 
-def play(colour: str, script: Script, clock: FakeClock, **options: Any) -> Any:
+def play(client_kind: str, script: Script, clock: FakeClock, **options: Any) -> Any:
     """Ask a server that answers by a script."""
-    return use(colour, ask, transport=playing(script), _clock=clock.clock(), **options)
+    return use(client_kind, ask, transport=playing(script), _clock=clock.clock(), **options)
 
 
-def failure(colour: str, script: Script, clock: FakeClock, **options: Any) -> Any:
+def failure(client_kind: str, script: Script, clock: FakeClock, **options: Any) -> Any:
     """The error that a script leads to."""
     with pytest.raises(CirrusError) as caught:
-        play(colour, script, clock, **options)
+        play(client_kind, script, clock, **options)
     return caught.value
 
 
@@ -65,18 +65,20 @@ NOT_RETRIED = [300, 302, 400, 401, 403, 404, 409, 422, 501, 505, 511]
 
 
 @pytest.mark.parametrize("status", RETRIED)
-def test_a_status_that_may_pass_is_tried_again(colour: str, clock: FakeClock, status: int) -> None:
+def test_a_status_that_may_pass_is_tried_again(
+    client_kind: str, clock: FakeClock, status: int
+) -> None:
     """And the good answer that follows is the answer."""
-    assert play(colour, [httpx.Response(status), GOOD], clock) == []
+    assert play(client_kind, [httpx.Response(status), GOOD], clock) == []
     assert len(clock.waits) == 1
 
 
 @pytest.mark.parametrize("status", NOT_RETRIED)
 def test_a_status_that_will_not_pass_is_not_tried_again(
-    colour: str, clock: FakeClock, status: int
+    client_kind: str, clock: FakeClock, status: int
 ) -> None:
     """One attempt, no wait."""
-    error = failure(colour, [httpx.Response(status)], clock)
+    error = failure(client_kind, [httpx.Response(status)], clock)
 
     assert (error.status_code, error.attempts, error.stop_reason) == (status, 1, "not_retryable")
     assert clock.waits == []
@@ -95,10 +97,10 @@ def test_a_status_that_will_not_pass_is_not_tried_again(
     ids=lambda cause: type(cause).__name__,
 )
 def test_a_broken_connection_is_tried_again(
-    colour: str, clock: FakeClock, cause: Exception
+    client_kind: str, clock: FakeClock, cause: Exception
 ) -> None:
     """Whatever broke it."""
-    assert play(colour, [cause, GOOD], clock) == []
+    assert play(client_kind, [cause, GOOD], clock) == []
 
 
 @pytest.mark.parametrize(
@@ -109,10 +111,10 @@ def test_a_broken_connection_is_tried_again(
     ],
 )
 def test_a_connection_that_stays_broken_is_a_typed_error(
-    colour: str, clock: FakeClock, cause: Exception, kind: type[CirrusError]
+    client_kind: str, clock: FakeClock, cause: Exception, kind: type[CirrusError]
 ) -> None:
     """After four attempts, with the cause kept."""
-    error = failure(colour, [cause] * 4, clock)
+    error = failure(client_kind, [cause] * 4, clock)
 
     assert type(error) is kind
     assert isinstance(error, TimeoutError) == (kind is APITimeoutError)
@@ -126,10 +128,10 @@ def test_a_connection_that_stays_broken_is_a_typed_error(
     ids=lambda cause: type(cause).__name__,
 )
 def test_what_was_wrong_before_it_was_sent_is_not_tried_again(
-    colour: str, clock: FakeClock, cause: Exception
+    client_kind: str, clock: FakeClock, cause: Exception
 ) -> None:
     """It would be as wrong the next time."""
-    error = failure(colour, [cause], clock)
+    error = failure(client_kind, [cause], clock)
 
     assert (type(error), error.stop_reason) == (APIConnectionError, "not_retryable")
 
@@ -150,11 +152,11 @@ def test_only_what_may_be_sent_twice_is_sent_twice(
 
 
 def test_a_budget_that_a_slow_listener_used_up_gives_the_last_answers_error(
-    colour: str, clock: FakeClock
+    client_kind: str, clock: FakeClock
 ) -> None:
     """Nothing is sent after its end."""
     error = failure(
-        colour,
+        client_kind,
         [httpx.Response(503)],
         clock,
         retry=RetryPolicy(total_timeout=5),
@@ -166,12 +168,12 @@ def test_a_budget_that_a_slow_listener_used_up_gives_the_last_answers_error(
 
 
 def test_a_broken_connection_keeps_its_cause_when_the_budget_ends_in_the_wait(
-    colour: str, clock: FakeClock
+    client_kind: str, clock: FakeClock
 ) -> None:
     """It is raised then, and not where it broke."""
     cause = httpx.ReadError("reset")
     error = failure(
-        colour,
+        client_kind,
         [cause],
         clock,
         retry=RetryPolicy(total_timeout=5),
@@ -202,10 +204,10 @@ def test_a_policy_cannot_be_changed() -> None:
         RetryPolicy().max_attempts = 1  # type: ignore[misc]  # that is the point
 
 
-def test_a_bug_in_a_users_transport_is_not_tried_again(colour: str, clock: FakeClock) -> None:
+def test_a_bug_in_a_users_transport_is_not_tried_again(client_kind: str, clock: FakeClock) -> None:
     """It is the user's to see, as it is."""
     with pytest.raises(ZeroDivisionError):
-        play(colour, [ZeroDivisionError()], clock)
+        play(client_kind, [ZeroDivisionError()], clock)
     assert clock.waits == []
 
 
@@ -218,10 +220,10 @@ def test_a_bug_in_a_users_transport_is_not_tried_again(colour: str, clock: FakeC
     ids=["transient", "throttled"],
 )
 def test_four_attempts_are_made_with_waits_that_double(
-    colour: str, clock: FakeClock, response: httpx.Response, waits: list[float]
+    client_kind: str, clock: FakeClock, response: httpx.Response, waits: list[float]
 ) -> None:
     """In the middle of the jitter: half of 0.5, 1, 2 s; the middle of 1-2, 2-4, 4-8 s."""
-    error = failure(colour, [response] * 4, clock)
+    error = failure(client_kind, [response] * 4, clock)
 
     assert isinstance(error, APIStatusError)
     assert (error.attempts, error.stop_reason) == (4, "attempts")
@@ -248,14 +250,16 @@ def test_each_wait_has_its_bounds(
         assert decision.seconds == pytest.approx(least + jitter * (most - least))
 
 
-def test_a_wait_that_the_server_asks_for_is_never_cut_short(colour: str, clock: FakeClock) -> None:
+def test_a_wait_that_the_server_asks_for_is_never_cut_short(
+    client_kind: str, clock: FakeClock
+) -> None:
     """It is spread by up to a second, or a tenth."""
     script: Script = [
         httpx.Response(429, headers={"retry-after": "5"}),
         httpx.Response(503, headers={"retry-after": "40"}),
         GOOD,
     ]
-    play(colour, script, clock)
+    play(client_kind, script, clock)
 
     assert clock.waits == [5.5, 42.0]
 
@@ -267,11 +271,11 @@ def test_a_wait_that_the_server_asks_for_is_never_cut_short(colour: str, clock: 
     ids=["longer than we wait", "longer than is left"],
 )
 def test_a_wait_that_is_too_long_ends_the_call_at_once(
-    colour: str, clock: FakeClock, status: int, retry_after: str, policy: RetryPolicy
+    client_kind: str, clock: FakeClock, status: int, retry_after: str, policy: RetryPolicy
 ) -> None:
     """With the time that was asked for on the error."""
     response = httpx.Response(status, headers={"retry-after": retry_after})
-    error = failure(colour, [response], clock, retry=policy)
+    error = failure(client_kind, [response], clock, retry=policy)
 
     assert (error.stop_reason, error.attempts) == ("retry_after_too_long", 1)
     assert error.retry_after == float(retry_after)
@@ -279,17 +283,19 @@ def test_a_wait_that_is_too_long_ends_the_call_at_once(
 
 
 def test_a_budget_that_ends_while_waiting_gives_the_last_answers_error(
-    colour: str, clock: FakeClock
+    client_kind: str, clock: FakeClock
 ) -> None:
     """No wait is begun that cannot be finished."""
-    error = failure(colour, [httpx.Response(503)] * 2, clock, retry=RetryPolicy(total_timeout=0.5))
+    error = failure(
+        client_kind, [httpx.Response(503)] * 2, clock, retry=RetryPolicy(total_timeout=0.5)
+    )
 
     assert isinstance(error, ServerError)
     assert error.stop_reason == "total_timeout"
     assert clock.waits == [0.25]
 
 
-def test_a_budget_that_ends_in_the_body_is_a_timeout(colour: str, clock: FakeClock) -> None:
+def test_a_budget_that_ends_in_the_body_is_a_timeout(client_kind: str, clock: FakeClock) -> None:
     """A body that drips for ever does not hold the call for ever."""
 
     class Dripping(httpx.SyncByteStream, httpx.AsyncByteStream):
@@ -306,7 +312,7 @@ def test_a_budget_that_ends_in_the_body_is_a_timeout(colour: str, clock: FakeClo
     transport = httpx.MockTransport(lambda request: httpx.Response(200, stream=Dripping()))
     with pytest.raises(APITimeoutError) as caught:
         use(
-            colour,
+            client_kind,
             ask,
             transport=transport,
             _clock=clock.clock(),
@@ -317,7 +323,7 @@ def test_a_budget_that_ends_in_the_body_is_a_timeout(colour: str, clock: FakeClo
     assert clock.seconds == 30
 
 
-def test_no_attempt_may_wait_longer_than_what_is_left(colour: str, clock: FakeClock) -> None:
+def test_no_attempt_may_wait_longer_than_what_is_left(client_kind: str, clock: FakeClock) -> None:
     """Its timeouts shrink with the budget."""
     timeouts: list[float] = []
 
@@ -327,7 +333,7 @@ def test_no_attempt_may_wait_longer_than_what_is_left(colour: str, clock: FakeCl
 
     with pytest.raises(ServerError):
         use(
-            colour,
+            client_kind,
             ask,
             transport=httpx.MockTransport(answer),
             _clock=clock.clock(),
@@ -484,7 +490,7 @@ def test_every_decision_keeps_what_the_policy_promises(
         assert decision.seconds <= policy.backoff_cap
 
 
-def test_each_retry_is_told_before_it_happens(colour: str, clock: FakeClock) -> None:
+def test_each_retry_is_told_before_it_happens(client_kind: str, clock: FakeClock) -> None:
     """With its reason, its wait and no query."""
     events: list[RetryEvent] = []
     script: Script = [
@@ -492,7 +498,7 @@ def test_each_retry_is_told_before_it_happens(colour: str, clock: FakeClock) -> 
         httpx.ReadTimeout("slow"),
         GOOD,
     ]
-    play(colour, script, clock, on_event=events.append)
+    play(client_kind, script, clock, on_event=events.append)
 
     path = "/v1/data/calibrations/log"
     assert events == [
@@ -502,11 +508,11 @@ def test_each_retry_is_told_before_it_happens(colour: str, clock: FakeClock) -> 
 
 
 def test_each_retry_is_one_line_of_the_log_without_serials(
-    colour: str, clock: FakeClock, caplog: pytest.LogCaptureFixture
+    client_kind: str, clock: FakeClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Method, path, attempt, reason, wait."""
     caplog.set_level(logging.INFO, "cirrus_ext")
-    play(colour, [httpx.Response(503), GOOD], clock)
+    play(client_kind, [httpx.Response(503), GOOD], clock)
 
     (record,) = [record for record in caplog.records if record.name == "cirrus_ext"]
     assert record.getMessage() == (
@@ -626,9 +632,9 @@ def test_a_policy_that_makes_no_sense_is_refused(numbers: dict[str, Any], says: 
     assert says in str(caught.value)
 
 
-def test_one_attempt_turns_retries_off(colour: str, clock: FakeClock) -> None:
+def test_one_attempt_turns_retries_off(client_kind: str, clock: FakeClock) -> None:
     """The first failure is the error."""
-    error = failure(colour, [httpx.Response(503)], clock, retry=RetryPolicy(max_attempts=1))
+    error = failure(client_kind, [httpx.Response(503)], clock, retry=RetryPolicy(max_attempts=1))
 
     assert (error.attempts, error.stop_reason) == (1, "attempts")
 

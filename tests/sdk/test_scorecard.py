@@ -29,7 +29,7 @@ def errors(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[CirrusError]]:
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.number}. {row.fault}")
 def test_a_fault_ends_as_promised_and_does_not_show_the_key(
-    row: Row, colour: str, errors: list[CirrusError], caplog: pytest.LogCaptureFixture
+    row: Row, client_kind: str, errors: list[CirrusError], caplog: pytest.LogCaptureFixture
 ) -> None:
     """The checks are in ``scorecard.py``, which prints them too.
 
@@ -38,7 +38,7 @@ def test_a_fault_ends_as_promised_and_does_not_show_the_key(
     """
     for name in ("cirrus_ext", "httpx", "httpcore"):
         caplog.set_level(logging.DEBUG, name)
-    row.check(colour)
+    row.check(client_kind)
 
     assert KEY not in caplog.text
     assert not [record for record in caplog.records if KEY in repr(vars(record))]

@@ -89,7 +89,7 @@ def test_the_default_server_is_the_specs() -> None:
 
 
 def test_the_server_is_taken_from_argument_then_environment_then_spec(
-    colour: str, monkeypatch: pytest.MonkeyPatch
+    client_kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A slash at the end makes no difference."""
     seen: list[str] = []
@@ -99,28 +99,28 @@ def test_the_server_is_taken_from_argument_then_environment_then_spec(
         return httpx.Response(200, json=[])
 
     transport = httpx.MockTransport(answer)
-    use(colour, ask, transport=transport)
+    use(client_kind, ask, transport=transport)
     monkeypatch.setenv("MYCIRRUS_BASE_URL", "http://127.0.0.1:1/a/")
-    use(colour, ask, transport=transport)
-    use(colour, ask, transport=transport, base_url="http://127.0.0.1:2/b")
+    use(client_kind, ask, transport=transport)
+    use(client_kind, ask, transport=transport, base_url="http://127.0.0.1:2/b")
 
     assert seen == [DEFAULT_BASE_URL, "http://127.0.0.1:1/a", "http://127.0.0.1:2/b"]
 
 
-def test_a_bad_timeout_for_one_call_is_refused(colour: str) -> None:
+def test_a_bad_timeout_for_one_call_is_refused(client_kind: str) -> None:
     """As the client's own is."""
     with pytest.raises(
         ConfigurationError, match="timeout must be a number of seconds, more than 0: -1"
     ):
         use(
-            colour,
+            client_kind,
             lambda client: client.calibration_log(
                 ["QT1"], start="2023-01-01T00:00:00Z", end="2023-01-02T00:00:00Z", timeout=-1
             ),
         )
 
 
-def test_a_closed_client_says_so(colour: str) -> None:
+def test_a_closed_client_says_so(client_kind: str) -> None:
     """With an error of ours, not httpx's."""
     kept: list[Any] = []
 
@@ -129,9 +129,9 @@ def test_a_closed_client_says_so(colour: str) -> None:
         return ask(client)
 
     transport = httpx.MockTransport(lambda request: httpx.Response(200, json=[]))
-    use(colour, keep_and_ask, transport=transport)
+    use(client_kind, keep_and_ask, transport=transport)
     with pytest.raises(ConfigurationError, match="closed"):
-        use(colour, lambda client: ask(kept[0]), transport=transport)
+        use(client_kind, lambda client: ask(kept[0]), transport=transport)
 
 
 def test_a_closed_client_cannot_be_entered_again() -> None:

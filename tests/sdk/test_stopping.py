@@ -21,7 +21,7 @@ from cirrus_ext import (
     ConfigurationError,
     RetryPolicy,
 )
-from tests.support.faulty_server import answer, faulty, say_nothing
+from tests.support.faulty_server import answer, drip_the_body, faulty, say_nothing
 from tests.support.windows import not_on_windows
 
 RANGE: dict[str, Any] = {"start": "2023-01-01T00:00:00Z", "end": "2023-01-02T00:00:00Z"}
@@ -80,6 +80,13 @@ def head(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 
 @contextmanager
+def body(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    del monkeypatch
+    with faulty(drip_the_body) as server:
+        yield server.base_url
+
+
+@contextmanager
 def retry_wait(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     del monkeypatch
     with faulty(answer(b"", "429 Slow down", "Retry-After: 60")) as server:
@@ -105,6 +112,7 @@ WAITS = {
     "a TLS handshake": handshake,
     "a proxy's CONNECT": proxy_connect,
     "a response": head,
+    "a body": body,
     "a retry": retry_wait,
 }
 Wait = Callable[[pytest.MonkeyPatch], Any]

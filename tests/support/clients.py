@@ -16,18 +16,18 @@ KEY = "canary-key-0123456789"
 START, END = "2023-01-01T00:00:00Z", "2023-01-31T00:00:00Z"
 
 
-def use(colour: str, job: Callable[[Any], Any], **options: Any) -> Any:
+def use(client_kind: str, job: Callable[[Any], Any], **options: Any) -> Any:
     """Make a client, let it do a job, close it.
 
     Args:
-        colour: ``sync`` or ``async``.
+        client_kind: ``sync`` or ``async``.
         job: What to do with the client; may give a value, something to await, or a generator.
         options: What the client is made with, besides `KEY`.
 
     Returns:
         What the job gave; of a generator the list.
     """
-    if colour == "async":
+    if client_kind == "async":
         return asyncio.run(_use_async(job, options))
     with CirrusClient(KEY, **options) as client:
         result = job(client)

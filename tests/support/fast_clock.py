@@ -28,7 +28,7 @@ class _Jumping(selectors.DefaultSelector):
         return list(super().select(0))
 
 
-class WarpLoop(asyncio.SelectorEventLoop):
+class FastLoop(asyncio.SelectorEventLoop):
     """An event loop with a clock of its own."""
 
     def __init__(self) -> None:
@@ -41,7 +41,7 @@ class WarpLoop(asyncio.SelectorEventLoop):
 
 def run(main: Coroutine[Any, Any, T]) -> T:
     """Run to the end, in no time."""
-    with asyncio.Runner(loop_factory=WarpLoop) as runner:
+    with asyncio.Runner(loop_factory=FastLoop) as runner:
         return runner.run(main)
 
 
