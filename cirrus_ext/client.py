@@ -69,7 +69,7 @@ class _Client(Generic[AnyHTTPClient, AnyTransport]):
             verify=verify,
             on_event=on_event,
         )
-        # The key is in the headers of our own HTTP client; the generated one would print it.
+        # Our own HTTP client adds the key to each request; the generated one would print it.
         base = self._settings.base_url
         self._raw = AuthenticatedClient(base, "", prefix="", auth_header_name=http.API_KEY_HEADER)
         self._http = self._connect(transport, _clock)
@@ -237,7 +237,8 @@ class CirrusClient(_Client[http.HTTPClient, http.Transport]):
         """
         stop = self._http.new_stop()
         fetch, workers = partial(self._fetch, stop=stop), self._settings.max_concurrency
-        return fetch_windows(windows, fetch, workers, stop, ordered=ordered)
+        check = self._http.check_process
+        return fetch_windows(windows, fetch, workers, stop, check, ordered=ordered)
 
     def fetch_window(self, window: HistoryWindow) -> list[CalibrationRecord]:
         """Fetch one window of a history: one request.

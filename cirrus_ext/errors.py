@@ -26,8 +26,8 @@ class CirrusError(Exception):
 
     Attributes:
         attempts: Requests sent before giving up; 0 if nothing was sent.
-        elapsed: Seconds the call took. Waiting for a free slot of the client, for its pause or for
-            its pace is not counted.
+        elapsed: Seconds the call took. Waiting for a free slot of the client, for the end of a
+            cooldown or for the rate is not counted.
         stop_reason: Why there was no further attempt; None if nothing was sent.
         window: The `HistoryWindow` that failed; None outside a history. (Typed as Any, because
             the module of windows needs this one.)
@@ -54,7 +54,7 @@ class ConfigurationError(CirrusError, ValueError):
 
 
 class InvalidRequestError(CirrusError, ValueError):
-    """The API would refuse this question, or could misread it. Nothing was sent."""
+    """The API would refuse this request, or could misread it. Nothing was sent."""
 
 
 class APIConnectionError(CirrusError):
@@ -96,7 +96,7 @@ class APIStatusError(CirrusError):
 
 
 class BadRequestError(APIStatusError):
-    """400: the API refused the question. That it uses this status is inferred."""
+    """400: the API refused the request. That it uses this status is inferred."""
 
 
 class AuthenticationError(APIStatusError):

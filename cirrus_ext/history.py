@@ -24,6 +24,7 @@ def fetch_windows(
     fetch: Callable[[HistoryWindow], Records],
     concurrency: int,
     stop: threading.Event,
+    check: Callable[[], None],
     *,
     ordered: bool,
 ) -> Generator[tuple[HistoryWindow, Records]]:
@@ -34,6 +35,7 @@ def fetch_windows(
         fetch: Fetches one window.
         concurrency: How many windows are fetched at a time.
         stop: Is set when the generator ends; ``fetch`` is expected to stop then.
+        check: Raises an error where the threads are not, after a fork.
         ordered: Whether to yield in the order of ``windows``, or each as soon as it is there.
 
     Yields:
@@ -53,6 +55,7 @@ def fetch_windows(
         try:
             submit(2 * concurrency if ordered else concurrency)
             while pending and not (ordered and error):
+                check()
                 if not ordered:
                     wait(pending, return_when=FIRST_COMPLETED)
                 future = next(future for future in pending if ordered or future.done())

@@ -54,7 +54,6 @@ class _CirrusClient:
     """
 
     is_closed: bool
-    headers: httpx.Headers
     _slots: Any
     _hook: Callable[[Response], object]
 
@@ -72,31 +71,33 @@ class _CirrusClient:
                 transport=transport,
                 event_hooks={"response": [self._hook]},
             )
-        # Not sooner, because making a client can fail, and its error would show the key.
-        self.headers[API_KEY_HEADER] = settings.api_key.reveal()
-        _mask(self.headers)
         self._client_state = ClientState(settings, clock, self._slots)
         self._process = os.getpid()
 
-    def check_open(self) -> None:
-        """Raise ConfigurationError if the client is closed, or was made in another process."""
+    def check_process(self) -> None:
+        """Raise ConfigurationError in another process than the one that made the client."""
         if os.getpid() != self._process:
             # Its connections are the other process's, and answers would come to the wrong one.
             raise ConfigurationError(
                 "this client was made in another process, before a fork; make one in each process"
             )
+
+    def check_open(self) -> None:
+        """Raise ConfigurationError if the client is closed, or was made in another process."""
+        self.check_process()
         if self.is_closed:
             raise ConfigurationError("this client is closed; make a new one")
 
     def build_request(self, *args: Any, **kwargs: Any) -> httpx.Request:
-        """Build a request as httpx does, and refuse one that no URL can hold."""
+        """Build a request as httpx does, with the key, and refuse one that no URL can hold."""
         try:
             request: httpx.Request = super().build_request(*args, **kwargs)  # type: ignore[misc]
         except (httpx.InvalidURL, UnicodeError) as error:
             raise InvalidRequestError(
                 f"no URL can be made of this request: {error}; ask for less at once"
             ) from error
-        _mask(request.headers)
+        request.headers = _MaskedHeaders(request.headers)
+        request.headers.setdefault(API_KEY_HEADER, self._client_state.settings.api_key.reveal())
         return request
 
     def _get_proxy_map(self, proxy: Any, allow_env_proxies: bool) -> dict[str, Any]:  # noqa: FBT001
@@ -337,13 +338,9 @@ def _root_of(error: Exception) -> BaseException | None:
     return link
 
 
-def _mask(headers: httpx.Headers) -> None:
-    """Hide the key in the repr of headers. httpx does this for other headers, and has no option."""
-    with suppress(TypeError):
-        headers.__class__ = _MaskedHeaders
-
-
 class _MaskedHeaders(httpx.Headers):
+    """Headers whose repr hides the key. httpx does this for other headers, and has no option."""
+
     def __repr__(self) -> str:
         shown = httpx.Headers(self)
         if API_KEY_HEADER in shown:

@@ -13,7 +13,6 @@ Script = list[httpx.Response | Exception]
 
 
 def status(code: int, **headers: str) -> httpx.Response:
-    """An answer with a status."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return httpx.Response(code, headers=named, json={"error": "Code", "description": "Words."})
 
@@ -44,7 +43,6 @@ SCENARIOS: dict[str, tuple[Script, dict[str, Any]]] = {
 
 
 def trace(client_kind: str, script: Script, options: dict[str, Any]) -> list[object]:
-    """All that can be seen of a call: requests, events, waits, and what came of it."""
     options = dict(options)
     clock, seen, remaining = FakeClock(chance=options.pop("chance", 0.5)), [], iter(script)
 
@@ -76,7 +74,6 @@ def trace(client_kind: str, script: Script, options: dict[str, Any]) -> list[obj
 
 @pytest.mark.parametrize(("script", "options"), SCENARIOS.values(), ids=list(SCENARIOS))
 def test_both_clients_leave_the_same_trace(script: Script, options: dict[str, Any]) -> None:
-    """To the last digit, and the whole script is played."""
     sync = trace("sync", script, options)
 
     assert sync == trace("async", script, options)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
 import httpx
@@ -147,6 +148,44 @@ def test_a_client_that_was_used_before_a_fork_says_what_to_do(
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+@pytest.mark.parametrize("ordered", [True, False])
+def test_a_history_that_was_begun_before_a_fork_says_what_to_do(*, ordered: bool) -> None:
+    windows = plan_history(["QT123456"], start="2000-01-01T00:00:00Z", end="2023-01-01T00:00:00Z")
+    with client() as shared:
+        history = shared.history_windows(windows, ordered=ordered)
+        next(history)
+        here, there = multiprocessing.Pipe(duplex=False)
+        process = multiprocessing.get_context("fork").Process(
+            target=outcome, args=(next, history, there)
+        )
+        process.start()
+        assert here.poll(30)
+        assert "made in another process" in here.recv()[1]
+        process.join(30)
+
+        assert process.exitcode == 0
+        assert len(list(history)) == len(windows) - 1
+
+
+def fetch_in_a_process_of_a_pool(window: HistoryWindow) -> int:
+    with client() as own:
+        return len(own.fetch_window(window))
+
+
+@pytest.mark.parametrize("method", ["fork", "forkserver", "spawn"])
+def test_a_client_in_each_process_works_however_the_processes_start(method: str) -> None:
+    if method not in multiprocessing.get_all_start_methods():
+        pytest.skip(f"there is no {method} here")
+    context = multiprocessing.get_context(method)
+    with client() as used_before, ProcessPoolExecutor(1, mp_context=context) as pool:
+        used_before.fetch_window(WINDOW)
+        assert pool.submit(fetch_in_a_process_of_a_pool, WINDOW).result(60) == 0
+        unpicklable = pool.submit(used_before.fetch_window, WINDOW)
+        with pytest.raises(TypeError, match="cannot be pickled"):
+            unpicklable.result(60)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
 def test_closing_in_a_fork_leaves_the_connections_of_the_first_process() -> None:
     with serve(Standin()) as base_url, CirrusClient(DEMO_KEY, base_url=base_url) as shared:
         shared.calibration_log(["QT123456"], **RANGE)
@@ -225,4 +264,4 @@ def test_a_serial_number_is_sent_as_its_characters(serial: str) -> None:
     window = HistoryWindow(serial, WINDOW.start, WINDOW.end)
     assert sent == ["QT123456", "QT123456"]
     assert {type(record.instrument), type(window.instrument)} == {str}
-    assert one._http.headers["X-Api-Key"] == "key"
+    assert one._http.build_request("GET", "/").headers["X-Api-Key"] == "key"

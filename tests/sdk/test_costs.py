@@ -24,7 +24,6 @@ END = START + 5 * LONGEST
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Served]:
-    """The server of the benchmarks: it counts."""
     with serving() as served:
         yield served
 
@@ -42,14 +41,12 @@ def history(client: Any) -> Any:
 
 
 def test_a_history_takes_no_request_more_than_it_must(served: Served, client_kind: str) -> None:
-    """Five full windows an instrument, and nothing beside them."""
     use(client_kind, history, base_url=served.base_url("one"))
 
     assert served.take_counts("one").requests == 5 * len(SERIALS)
 
 
 def test_a_history_opens_one_connection_for_each_worker(served: Served, client_kind: str) -> None:
-    """And keeps it: a new one costs a handshake."""
     base_url = served.base_url("slow")
     use(client_kind, history, base_url=base_url, max_concurrency=WORKERS)
 
@@ -57,7 +54,6 @@ def test_a_history_opens_one_connection_for_each_worker(served: Served, client_k
 
 
 def ask_thrice(client: Any) -> Any:
-    """Ask, one time after the other."""
     if isinstance(client, CirrusClient):
         return [ask(client) for _ in range(3)]
     return _ask_thrice(client)
@@ -70,7 +66,6 @@ async def _ask_thrice(client: AsyncCirrusClient) -> list[Any]:
 def test_a_call_is_one_request_and_calls_share_a_connection(
     served: Served, client_kind: str
 ) -> None:
-    """No probe before, no look after."""
     use(client_kind, ask_thrice, base_url=served.base_url("one"))
     counts = served.take_counts("one")
 
@@ -78,7 +73,6 @@ def test_a_call_is_one_request_and_calls_share_a_connection(
 
 
 def test_a_request_is_a_few_hundred_bytes(served: Served, client_kind: str) -> None:
-    """The question, the key, and who asks."""
     use(client_kind, ask_thrice, base_url=served.base_url("one"))
     counts = served.take_counts("one")
 
@@ -87,12 +81,10 @@ def test_a_request_is_a_few_hundred_bytes(served: Served, client_kind: str) -> N
 
 @pytest.fixture
 def window() -> HistoryWindow:
-    """A window with many records."""
     return HistoryWindow("QT123456", START, START + LONGEST)
 
 
 def test_a_record_costs_no_more_than_it_holds(served: Served, window: HistoryWindow) -> None:
-    """Its fields are kept, and neither the answer nor what was made of it on the way."""
     with CirrusClient(KEY, base_url=served.base_url("filled")) as client:
         client.fetch_window(window)
         tracemalloc.start()
@@ -110,7 +102,6 @@ def test_a_record_costs_no_more_than_it_holds(served: Served, window: HistoryWin
 def test_a_history_parses_one_answer_at_a_time(
     served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """However many have come: those that wait are bytes, and not yet objects."""
     meeting, met = threading.Barrier(2), list[HistoryWindow]()
 
     def meet(window: HistoryWindow, response: Any) -> list[Any]:

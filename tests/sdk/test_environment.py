@@ -79,7 +79,6 @@ def server_context(authority: trustme.CA) -> ssl.SSLContext:
 def test_a_certificate_of_an_unknown_authority_is_refused(
     client_kind: str, server_context: ssl.SSLContext
 ) -> None:
-    """By default, in one attempt."""
     with faulty(answer(), context=server_context) as server:
         with pytest.raises(APIConnectionError, match="CERTIFICATE_VERIFY_FAILED"):
             use(client_kind, ask, base_url=server.base_url)
@@ -93,7 +92,6 @@ def test_ssl_cert_file_names_further_authorities(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """As companies with a proxy of their own set it."""
     path = tmp_path / "ca.pem"
     authority.cert_pem.write_to_path(str(path))
     monkeypatch.setenv("SSL_CERT_FILE", str(path))
@@ -104,7 +102,6 @@ def test_ssl_cert_file_names_further_authorities(
 def test_verify_takes_a_context_or_turns_the_check_off(
     client_kind: str, authority: trustme.CA, server_context: ssl.SSLContext
 ) -> None:
-    """Retries and bounded reads do not lose it, as a transport of ours would."""
     trusting = ssl.create_default_context()
     authority.configure_trust(trusting)
     with faulty(answer(), context=server_context) as server:
@@ -113,7 +110,6 @@ def test_verify_takes_a_context_or_turns_the_check_off(
 
 
 def test_http_proxy_is_used(client_kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The proxy is asked for the whole address."""
     with proxy() as (address, heads):
         monkeypatch.setenv("HTTP_PROXY", address)
         assert use(client_kind, ask, base_url="http://server.invalid/v1") == []
@@ -127,7 +123,6 @@ def test_https_proxy_is_used_through_a_tunnel_and_does_not_see_the_key(
     server_context: ssl.SSLContext,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """``verify`` holds inside the tunnel."""
     trusting = ssl.create_default_context()
     authority.configure_trust(trusting)
     with proxy() as (address, heads), faulty(answer(), context=server_context) as server:
@@ -142,7 +137,6 @@ def test_https_proxy_is_used_through_a_tunnel_and_does_not_see_the_key(
 
 
 def test_no_proxy_leads_around_it(client_kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """For the hosts that it names."""
     with proxy() as (address, heads), faulty(answer()) as server:
         monkeypatch.setenv("HTTP_PROXY", address)
         monkeypatch.setenv("NO_PROXY", LOOPBACK)

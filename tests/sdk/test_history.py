@@ -68,7 +68,6 @@ SWITCHES = {
 
 
 def truth() -> Counter[tuple[str, datetime, str]]:
-    """What the history has to be, counted."""
     first, last = datetime.fromisoformat(START), datetime.fromisoformat(END)
     return Counter(
         (entry.instrument, time, entry.message)
@@ -82,7 +81,6 @@ def truth() -> Counter[tuple[str, datetime, str]]:
 def test_a_history_is_the_truth_however_the_open_questions_are_answered(
     client_kind: str, switches: Switches
 ) -> None:
-    """As a multiset, in the promised order, in as many requests as planned."""
     standin = Standin(replace(WORLD, switches=switches))
     records: list[CalibrationRecord] = use(
         client_kind,
@@ -98,7 +96,6 @@ def test_a_history_is_the_truth_however_the_open_questions_are_answered(
 def test_a_record_has_the_instrument_that_was_asked_for_and_the_rest_in_extra(
     client_kind: str,
 ) -> None:
-    """The answer's own name for it, should there be one, is kept beside it."""
     (record, *_) = use(
         client_kind,
         lambda client: client.calibration_history(["QT123456"], start=START, end=END),
@@ -111,7 +108,6 @@ def test_a_record_has_the_instrument_that_was_asked_for_and_the_rest_in_extra(
 
 
 def test_absent_and_null_fields_are_none(client_kind: str) -> None:
-    """And never the generator's marker for "absent"."""
     items = [{"time": "2023-01-02T00:00:00+05:00"}, {"time": "2023-01-02T00:00:00Z", "user": None}]
     records = use(
         client_kind,
@@ -129,7 +125,6 @@ def test_absent_and_null_fields_are_none(client_kind: str) -> None:
 
 
 def test_empty_windows_are_given_too_and_in_order(client_kind: str) -> None:
-    """Who exports window by window sees each one pass."""
     windows = plan_history(["QT000000", "QT123456"], start=START, end=END)
     given = use(
         client_kind,
@@ -159,7 +154,6 @@ def failing_at(bad: HistoryWindow) -> httpx.MockTransport:
 def test_a_failed_window_comes_after_all_before_it_and_the_rest_can_be_fetched_later(
     client_kind: str,
 ) -> None:
-    """The error says which window; going on from there completes the history."""
     bad = PLAN[9]
     given: list[tuple[HistoryWindow, list[CalibrationRecord]]] = []
 
@@ -192,7 +186,6 @@ async def _collect_async(
 
 
 def test_an_answer_that_does_not_fit_names_its_window(client_kind: str) -> None:
-    """Not only statuses and connections do."""
     transport = httpx.MockTransport(lambda request: httpx.Response(200, json=[{"time": 1}]))
     with pytest.raises(CirrusError) as caught:
         use(client_kind, lambda client: client.fetch_window(PLAN[0]), transport=transport)
@@ -201,7 +194,6 @@ def test_an_answer_that_does_not_fit_names_its_window(client_kind: str) -> None:
 
 
 def test_a_retry_names_its_window(client_kind: str, clock: FakeClock) -> None:
-    """So that progress can be shown per instrument."""
     events: list[Any] = []
     standin = Standin(WORLD, script={1: "503-html"})
     use(
@@ -268,7 +260,6 @@ class Counting(httpx.BaseTransport, httpx.AsyncBaseTransport):
 
 
 def test_the_allowance_is_the_clients_over_all_threads_and_histories() -> None:
-    """Four threads with a history each, and still three at a time."""
     transport = Counting()
     with CirrusClient("k", transport=transport, max_concurrency=3) as client:
 
@@ -285,7 +276,6 @@ def test_the_allowance_is_the_clients_over_all_threads_and_histories() -> None:
 
 
 def test_the_allowance_is_the_clients_over_all_tasks_and_histories() -> None:
-    """The same in an event loop."""
     transport = Counting()
 
     async def main() -> None:
@@ -301,7 +291,6 @@ def test_the_allowance_is_the_clients_over_all_tasks_and_histories() -> None:
 
 
 def test_a_403_in_a_history_names_the_scope(client_kind: str) -> None:
-    """As it does for a single request."""
     transport = httpx.MockTransport(lambda request: httpx.Response(403, json={}))
     with pytest.raises(CirrusError, match=r"data\.system:read"):
         use(client_kind, lambda client: client.fetch_window(PLAN[0]), transport=transport)
@@ -330,8 +319,6 @@ def test_a_field_of_the_answer_is_kept_also_when_the_spec_learns_it(
 
 
 def test_leaving_an_async_history_early_leaves_no_task() -> None:
-    """Tasks under way are cancelled, and waited for."""
-
     async def leave() -> int:
         transport = Standin(replace(WORLD, keys=frozenset({DEMO_KEY}))).transport()
         async with AsyncCirrusClient(DEMO_KEY, transport=transport) as client:

@@ -67,7 +67,6 @@ def histories(draw: st.DrawFn) -> tuple[list[HistoryWindow], tuple[Entry, ...]]:
 
 
 def truth(plan: list[HistoryWindow], log: tuple[Entry, ...]) -> list[tuple[str, datetime, str]]:
-    """The records that a history must have, with seven digits cut to six."""
     serials = list(dict.fromkeys(window.instrument for window in plan))
     start, end = min(window.start for window in plan), max(window.end for window in plan)
     records = [
@@ -99,7 +98,6 @@ def check(
 def test_a_history_is_the_truth(
     history: tuple[list[HistoryWindow], tuple[Entry, ...]], how: Switches
 ) -> None:
-    """As a multiset and in order, in as many requests as planned, under every setting."""
     for client_kind in ("sync", "async"):
         check(client_kind, *history, how)
 

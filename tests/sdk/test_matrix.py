@@ -53,7 +53,6 @@ class Body:
 
 
 def as_json(value: object, path: str | None = "$", *, explains: bool = False) -> Body:
-    """A body in JSON."""
     return Body(json.dumps(value).encode(), JSON, path, explains)
 
 
@@ -96,7 +95,6 @@ CLASSES |= {429: RateLimitError}  # apart: mypy would join the types too narrowl
 
 
 def check_cell(status: int, body: Body, result: object) -> None:
-    """Assert that a cell ends as it has to."""
     if status == 200 and body.path is None:
         assert isinstance(result, list)
         return
@@ -168,7 +166,6 @@ def test_every_status_with_every_body_ends_as_it_has_to(client_kind: str, body: 
 
 @pytest.mark.parametrize("status", [200, 401, 429, 503])
 def test_ten_megabytes_of_text_are_clipped(client_kind: str, status: int) -> None:
-    """The message stays short, and the error light."""
     body = Body(b"x" * 10_000_000, {"content-type": "text/plain"})
     transport = transport_for(lambda: (status, body))
     with pytest.raises(CirrusError) as caught:

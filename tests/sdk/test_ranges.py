@@ -32,7 +32,6 @@ def refuse_to_send(request: httpx.Request) -> httpx.Response:
 
 
 def refusal(client_kind: str, instruments: Any, start: Any, end: Any) -> str:
-    """The message with which a question is refused, by the one-request method."""
     with pytest.raises(InvalidRequestError) as caught:
         use(
             client_kind,
@@ -75,7 +74,6 @@ BAD_RANGES = {
 def test_a_bad_range_is_refused_and_the_message_says_which_bound_and_value(
     client_kind: str, start: Any, end: Any, says: str
 ) -> None:
-    """Before anything is sent."""
     assert says in refusal(client_kind, ["QT123456"], start, end)
 
 
@@ -101,7 +99,6 @@ BAD_INSTRUMENTS = {
 def test_bad_instruments_are_refused_and_never_repaired(
     client_kind: str, instruments: Any, says: str
 ) -> None:
-    """Before anything is sent, by the one-request method and by the plan of a history."""
     assert says in refusal(client_kind, instruments, NEW_YEAR, "2023-02-01T00:00:00Z")
     with pytest.raises(InvalidRequestError) as caught:
         plan_history(instruments, start=NEW_YEAR, end="2023-02-01T00:00:00Z")
@@ -116,7 +113,6 @@ def test_more_instruments_than_a_url_can_hold_are_refused(client_kind: str) -> N
 
 
 def test_a_history_refuses_at_the_call_and_not_at_the_first_record(client_kind: str) -> None:
-    """Generators wait to be asked; a refusal does not."""
     with pytest.raises(InvalidRequestError, match="start must be before end"):
         use(
             client_kind,
@@ -252,7 +248,6 @@ def test_a_time_is_the_same_instant_as_text_and_as_datetime(
     moment: datetime,
     lower_case: bool,  # noqa: FBT001 - drawn
 ) -> None:
-    """In any zone whose offset RFC 3339 can write."""
     text = moment.isoformat()
     offset = moment.utcoffset()
     assert offset is not None
@@ -263,7 +258,6 @@ def test_a_time_is_the_same_instant_as_text_and_as_datetime(
 
 @given(moments)
 def test_what_is_sent_is_read_back_as_the_same_instant(moment: datetime) -> None:
-    """With ``Z`` at the end, four digits of a year, and no fraction that is zero."""
     sent = floor_ms(as_utc("start", moment))
     text = wire_time(sent)
 
@@ -304,7 +298,6 @@ def test_inner_edges_are_on_whole_milliseconds_and_the_ends_are_the_callers_own(
 
 
 def test_a_window_is_asked_for_with_a_millisecond_to_spare_at_each_end() -> None:
-    """Beyond the whole milliseconds around it."""
     window = HistoryWindow(
         "QT1",
         datetime(2023, 1, 1, 0, 0, 0, 5_500, tzinfo=UTC),
@@ -315,7 +308,6 @@ def test_a_window_is_asked_for_with_a_millisecond_to_spare_at_each_end() -> None
 
 
 def test_the_first_moment_belongs_to_a_window_and_the_last_does_not() -> None:
-    """Half-open, so that two windows side by side share nothing and miss nothing."""
     window = HistoryWindow(
         "QT1", datetime(2023, 1, 1, tzinfo=UTC), datetime(2023, 2, 1, tzinfo=UTC)
     )
@@ -327,7 +319,6 @@ def test_the_first_moment_belongs_to_a_window_and_the_last_does_not() -> None:
 
 @pytest.mark.parametrize(("spare", "count"), [(2, 1), (1, 2)])
 def test_a_range_that_just_fits_takes_one_request(spare: int, count: int) -> None:
-    """365 days less a millisecond for each end."""
     start = datetime(2023, 1, 1, tzinfo=UTC)
     end = start + timedelta(days=365) - timedelta(milliseconds=spare)
 
@@ -339,7 +330,6 @@ def test_a_range_that_just_fits_takes_one_request(spare: int, count: int) -> Non
     [(0, 0, 0), (1, 0, 1), (999, 0, 1), (1_000, 1, 1), (998_999, 998, 999), (999_000, 999, 999)],
 )
 def test_milliseconds_are_cut_and_filled(microsecond: int, floor: int, ceil: int) -> None:
-    """A whole one stays."""
     moment = datetime(2023, 1, 1, 0, 0, 0, microsecond, tzinfo=UTC)
 
     assert (floor_ms(moment).microsecond, ceil_ms(moment).microsecond) == (
@@ -356,14 +346,12 @@ def test_milliseconds_are_cut_and_filled(microsecond: int, floor: int, ceil: int
     ],
 )
 def test_a_plan_names_the_bound_that_is_wrong(start: str, end: str, says: str) -> None:
-    """As a single request does."""
     with pytest.raises(InvalidRequestError, match=says):
         plan_history(["QT1"], start=start, end=end)
 
 
 @not_on_windows("there is no time.tzset")
 def test_the_time_zone_of_the_machine_does_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Only that of the value does."""
     monkeypatch.setenv("TZ", "America/New_York")
     time.tzset()
     try:
@@ -377,14 +365,12 @@ def test_the_time_zone_of_the_machine_does_not_matter(monkeypatch: pytest.Monkey
 
 
 def test_zeros_behind_the_microseconds_are_taken() -> None:
-    """The vendor's own examples send seven digits."""
     moment = as_utc("start", "2023-01-01T00:00:00.1230000Z")
 
     assert moment == datetime(2023, 1, 1, 0, 0, 0, 123_000, tzinfo=UTC)
 
 
 def test_a_window_is_frozen_picklable_and_in_utc() -> None:
-    """It travels to other processes, and is a key there."""
     berlin = timezone(timedelta(hours=1))
     window = HistoryWindow(
         "QT1", datetime(2023, 1, 1, 1, tzinfo=berlin), datetime(2023, 2, 1, tzinfo=UTC)
@@ -413,13 +399,11 @@ def test_a_window_is_frozen_picklable_and_in_utc() -> None:
 def test_a_window_made_by_hand_is_held_to_the_same_rules(
     instrument: str, end: Any, says: str
 ) -> None:
-    """No window can be sent that a plan would not make."""
     with pytest.raises(InvalidRequestError, match=says):
         HistoryWindow(instrument, datetime(2023, 1, 1, tzinfo=UTC), end)
 
 
 def test_datetimes_of_pandas_are_taken_as_what_they_are() -> None:
-    """Plain ones come out; finer than microseconds, and none at all, are refused."""
     plain = as_utc("start", pd.Timestamp("2023-01-01T01:00:00+01:00"))
 
     assert type(plain) is datetime

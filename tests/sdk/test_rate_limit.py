@@ -18,8 +18,9 @@ from cirrus_ext.rate_limit import (
     MIN_SAMPLES,
     AdaptiveRateLimiter,
 )
-from mycirrus_contract.standin.adapters import Limit, Standin, serve
+from mycirrus_contract.standin.adapters import Standin, serve
 from mycirrus_contract.standin.fleet import fleet
+from mycirrus_contract.standin.limit import Limit
 from mycirrus_contract.standin.rules import DEMO_KEY, World
 from tests.support import fast_clock
 from tests.support.clients import KEY
@@ -43,7 +44,6 @@ def measured(
 
 
 def test_there_is_no_limit_until_a_429_comes() -> None:
-    """However fast it goes."""
     limiter = AdaptiveRateLimiter()
 
     assert [limiter.acquire(0.0) for _ in range(1000)] == [0.0] * 1000
@@ -51,7 +51,6 @@ def test_there_is_no_limit_until_a_429_comes() -> None:
 
 
 def test_a_429_with_a_wait_pauses_all_turns() -> None:
-    """For as long as it is waited for."""
     limiter = AdaptiveRateLimiter()
     limiter.on_throttled(10.0, retry_after=5.0, wait=6.0)
 
@@ -61,7 +60,6 @@ def test_a_429_with_a_wait_pauses_all_turns() -> None:
 
 
 def test_a_shorter_wait_does_not_end_a_pause_early() -> None:
-    """The longest counts."""
     limiter = AdaptiveRateLimiter()
     limiter.on_throttled(10.0, retry_after=60.0, wait=60.0)
     limiter.on_throttled(11.0, retry_after=1.0, wait=1.0)
@@ -111,7 +109,6 @@ def test_turns_come_at_the_rate_and_a_late_one_delays_no_other() -> None:
 
 
 def test_a_client_that_was_idle_gets_no_credit_for_it() -> None:
-    """A minute of silence does not allow a burst."""
     limiter = AdaptiveRateLimiter()
     now = measured(limiter, accepted=20, seconds=1.0) + 60
     taken = sum(limiter.acquire(now) == 0.0 for _ in range(100))
@@ -120,7 +117,6 @@ def test_a_client_that_was_idle_gets_no_credit_for_it() -> None:
 
 
 def test_the_rate_grows_slowly_and_in_the_end_is_forgotten() -> None:
-    """By a hundredth in a second."""
     limiter = AdaptiveRateLimiter()
     now = measured(limiter, accepted=20, seconds=1.0)
 
@@ -129,7 +125,6 @@ def test_the_rate_grows_slowly_and_in_the_end_is_forgotten() -> None:
 
 
 def test_the_429s_of_requests_that_were_under_way_together_teach_once() -> None:
-    """And answers that come after the first of them count: they had been taken before it."""
     limiter = AdaptiveRateLimiter()
     for _ in range(10):
         limiter.on_accepted(0.0)
@@ -146,7 +141,6 @@ def test_the_429s_of_requests_that_were_under_way_together_teach_once() -> None:
 
 
 def test_one_429_before_anything_was_taken_teaches_nothing() -> None:
-    """It may have been meant for somebody else's requests."""
     limiter = AdaptiveRateLimiter()
     over = measured(limiter, accepted=1, seconds=0.1)
 
@@ -156,7 +150,6 @@ def test_one_429_before_anything_was_taken_teaches_nothing() -> None:
 @example([(0.0, False, 0.0), (0.0, False, 0.0), (0.0, True, 0.0)])  # all in no time at all
 @given(st.lists(st.tuples(st.floats(0, 5), st.booleans(), st.floats(0, 10)), max_size=50))
 def test_a_turn_that_is_waited_for_is_had(steps: list[tuple[float, bool, float]]) -> None:
-    """Whatever happened before: who waits as told is not told to wait for ever."""
     limiter, now = AdaptiveRateLimiter(), 0.0
     for pause, is_429, asked in steps:
         now += pause
@@ -224,7 +217,6 @@ async def fetch(
 def test_a_server_that_limits_is_used_to_nine_tenths_with_few_429s(
     rate: float, workers: int, instruments: int, connecting: float
 ) -> None:
-    """It takes ``rate`` requests a second, with a burst of as many."""
     seconds, limit, standin = fast_clock.run(fetch(rate, workers, instruments, connecting))
     answered = len(standin.requests) - limit.refused
 
@@ -241,7 +233,6 @@ def test_a_server_without_a_limit_is_used_to_the_full() -> None:
 
 
 def test_the_sync_client_keeps_the_pace_too() -> None:
-    """On a socket, with threads: few 429s, and all windows."""
     limit = Limit(30)
     standin = Standin(WORLD, limit=limit)
     windows = plan_history(
@@ -260,7 +251,6 @@ def test_the_sync_client_keeps_the_pace_too() -> None:
 
 
 def test_a_server_that_does_not_limit_is_not_slowed_down() -> None:
-    """No request waits for a turn: the pace never says so."""
     waits: list[float] = []
 
     class Listening(AdaptiveRateLimiter):
@@ -281,7 +271,6 @@ def test_a_server_that_does_not_limit_is_not_slowed_down() -> None:
 
 
 def test_eight_threads_can_share_a_client_that_is_throttled() -> None:
-    """Each gets its own answer, and no more requests are under way than allowed."""
     standin = Standin(WORLD, limit=Limit(50))
     answers: dict[str, int] = {}
 

@@ -49,12 +49,10 @@ def playing(script: Script) -> httpx.MockTransport:
 
 
 def play(client_kind: str, script: Script, clock: FakeClock, **options: Any) -> Any:
-    """Ask a server that answers by a script."""
     return use(client_kind, ask, transport=playing(script), _clock=clock.clock(), **options)
 
 
 def failure(client_kind: str, script: Script, clock: FakeClock, **options: Any) -> Any:
-    """The error that a script leads to."""
     with pytest.raises(CirrusError) as caught:
         play(client_kind, script, clock, **options)
     return caught.value
@@ -68,7 +66,6 @@ NOT_RETRIED = [300, 302, 400, 401, 403, 404, 409, 422, 501, 505, 511]
 def test_a_status_that_may_pass_is_tried_again(
     client_kind: str, clock: FakeClock, status: int
 ) -> None:
-    """And the good answer that follows is the answer."""
     assert play(client_kind, [httpx.Response(status), GOOD], clock) == []
     assert len(clock.waits) == 1
 
@@ -77,7 +74,6 @@ def test_a_status_that_may_pass_is_tried_again(
 def test_a_status_that_will_not_pass_is_not_tried_again(
     client_kind: str, clock: FakeClock, status: int
 ) -> None:
-    """One attempt, no wait."""
     error = failure(client_kind, [httpx.Response(status)], clock)
 
     assert (error.status_code, error.attempts, error.stop_reason) == (status, 1, "not_retryable")
@@ -99,7 +95,6 @@ def test_a_status_that_will_not_pass_is_not_tried_again(
 def test_a_broken_connection_is_tried_again(
     client_kind: str, clock: FakeClock, cause: Exception
 ) -> None:
-    """Whatever broke it."""
     assert play(client_kind, [cause, GOOD], clock) == []
 
 
@@ -113,7 +108,6 @@ def test_a_broken_connection_is_tried_again(
 def test_a_connection_that_stays_broken_is_a_typed_error(
     client_kind: str, clock: FakeClock, cause: Exception, kind: type[CirrusError]
 ) -> None:
-    """After four attempts, with the cause kept."""
     error = failure(client_kind, [cause] * 4, clock)
 
     assert type(error) is kind
@@ -130,7 +124,6 @@ def test_a_connection_that_stays_broken_is_a_typed_error(
 def test_what_was_wrong_before_it_was_sent_is_not_tried_again(
     client_kind: str, clock: FakeClock, cause: Exception
 ) -> None:
-    """It would be as wrong the next time."""
     error = failure(client_kind, [cause], clock)
 
     assert (type(error), error.stop_reason) == (APIConnectionError, "not_retryable")
@@ -142,7 +135,6 @@ def test_what_was_wrong_before_it_was_sent_is_not_tried_again(
 def test_only_what_may_be_sent_twice_is_sent_twice(
     clock: FakeClock, method: str, attempts: int
 ) -> None:
-    """A POST through the raw client is the caller's to repeat."""
     transport = playing([httpx.Response(503)] * attempts)
     client = CirrusClient("k", transport=transport, _clock=clock.clock())
     with pytest.raises(ServerError) as caught:
@@ -154,7 +146,6 @@ def test_only_what_may_be_sent_twice_is_sent_twice(
 def test_a_budget_that_a_slow_listener_used_up_gives_the_last_answers_error(
     client_kind: str, clock: FakeClock
 ) -> None:
-    """Nothing is sent after its end."""
     error = failure(
         client_kind,
         [httpx.Response(503)],
@@ -170,7 +161,6 @@ def test_a_budget_that_a_slow_listener_used_up_gives_the_last_answers_error(
 def test_a_broken_connection_keeps_its_cause_when_the_budget_ends_in_the_wait(
     client_kind: str, clock: FakeClock
 ) -> None:
-    """It is raised then, and not where it broke."""
     cause = httpx.ReadError("reset")
     error = failure(
         client_kind,
@@ -185,7 +175,6 @@ def test_a_broken_connection_keeps_its_cause_when_the_budget_ends_in_the_wait(
 
 
 def test_a_connection_refused_while_a_certificate_error_is_handled_is_tried_again() -> None:
-    """What the caller is busy with is not what happened here."""
     with faulty(answer()) as server:
         pass
     with CirrusClient("k", base_url=server.base_url, retry=RetryPolicy(backoff_base=0)) as client:
@@ -199,13 +188,11 @@ def test_a_connection_refused_while_a_certificate_error_is_handled_is_tried_agai
 
 
 def test_a_policy_cannot_be_changed() -> None:
-    """It is shared by all clients that were made without one."""
     with pytest.raises(AttributeError):
         RetryPolicy().max_attempts = 1  # type: ignore[misc]  # that is the point
 
 
 def test_a_bug_in_a_users_transport_is_not_tried_again(client_kind: str, clock: FakeClock) -> None:
-    """It is the user's to see, as it is."""
     with pytest.raises(ZeroDivisionError):
         play(client_kind, [ZeroDivisionError()], clock)
     assert clock.waits == []
@@ -242,7 +229,6 @@ def test_four_attempts_are_made_with_waits_that_double(
 def test_each_wait_has_its_bounds(
     status: int, ladder: list[tuple[float, float]], jitter: float
 ) -> None:
-    """The caps hold, however often it is tried."""
     policy = RetryPolicy(max_attempts=10)
     for attempt, (least, most) in enumerate(ladder, start=1):
         decision = decide(policy, Outcome(status), attempt=attempt, elapsed=0, jitter=jitter)
@@ -253,7 +239,6 @@ def test_each_wait_has_its_bounds(
 def test_a_wait_that_the_server_asks_for_is_never_cut_short(
     client_kind: str, clock: FakeClock
 ) -> None:
-    """It is spread by up to a second, or a tenth."""
     script: Script = [
         httpx.Response(429, headers={"retry-after": "5"}),
         httpx.Response(503, headers={"retry-after": "40"}),
@@ -273,7 +258,6 @@ def test_a_wait_that_the_server_asks_for_is_never_cut_short(
 def test_a_wait_that_is_too_long_ends_the_call_at_once(
     client_kind: str, clock: FakeClock, status: int, retry_after: str, policy: RetryPolicy
 ) -> None:
-    """With the time that was asked for on the error."""
     response = httpx.Response(status, headers={"retry-after": retry_after})
     error = failure(client_kind, [response], clock, retry=policy)
 
@@ -285,7 +269,6 @@ def test_a_wait_that_is_too_long_ends_the_call_at_once(
 def test_a_budget_that_ends_while_waiting_gives_the_last_answers_error(
     client_kind: str, clock: FakeClock
 ) -> None:
-    """No wait is begun that cannot be finished."""
     error = failure(
         client_kind, [httpx.Response(503)] * 2, clock, retry=RetryPolicy(total_timeout=0.5)
     )
@@ -324,7 +307,6 @@ def test_a_budget_that_ends_in_the_body_is_a_timeout(client_kind: str, clock: Fa
 
 
 def test_no_attempt_may_wait_longer_than_what_is_left(client_kind: str, clock: FakeClock) -> None:
-    """Its timeouts shrink with the budget."""
     timeouts: list[float] = []
 
     def answer(request: httpx.Request) -> httpx.Response:
@@ -420,7 +402,6 @@ def test_retry_after_is_read_as_rfc_9110_says(
 
 @given(value=st.text(), date=st.none() | st.text())
 def test_no_retry_after_is_too_strange(value: str, date: str | None) -> None:
-    """Whatever it says, it is a finite wait above zero or none, and never an exception."""
     seconds = parse_retry_after(value, date=date, now=NOON)
 
     assert seconds is None or 0 < seconds < math.inf
@@ -434,7 +415,6 @@ def test_no_retry_after_is_too_strange(value: str, date: str | None) -> None:
 def test_a_date_is_as_good_as_seconds_however_wrong_our_clock_is(
     sent: datetime, seconds: int, wrong: timedelta
 ) -> None:
-    """With the answer's ``Date`` beside it."""
     sent = sent.replace(microsecond=0, tzinfo=UTC)
     wish = format_datetime(sent + timedelta(seconds=seconds), usegmt=True)
     date = format_datetime(sent, usegmt=True)
@@ -466,7 +446,6 @@ outcomes = st.builds(
 def test_every_decision_keeps_what_the_policy_promises(
     policy: RetryPolicy, outcome: Outcome, attempt: int, elapsed: float, jitter: float
 ) -> None:
-    """Never earlier than asked, never beyond the budget, never once too often."""
     decision = decide(policy, outcome, attempt=attempt, elapsed=elapsed, jitter=jitter)
     asked = outcome.retry_after
 
@@ -491,7 +470,6 @@ def test_every_decision_keeps_what_the_policy_promises(
 
 
 def test_each_retry_is_told_before_it_happens(client_kind: str, clock: FakeClock) -> None:
-    """With its reason, its wait and no query."""
     events: list[RetryEvent] = []
     script: Script = [
         httpx.Response(429, headers={"retry-after": "1"}),
@@ -510,7 +488,6 @@ def test_each_retry_is_told_before_it_happens(client_kind: str, clock: FakeClock
 def test_each_retry_is_one_line_of_the_log_without_serials(
     client_kind: str, clock: FakeClock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Method, path, attempt, reason, wait."""
     caplog.set_level(logging.INFO, "cirrus_ext")
     play(client_kind, [httpx.Response(503), GOOD], clock)
 
@@ -521,7 +498,6 @@ def test_each_retry_is_one_line_of_the_log_without_serials(
 
 
 def test_a_429_with_a_wait_pauses_the_whole_client(clock: FakeClock) -> None:
-    """A call that comes while another waits as it was asked to waits as long."""
     script: Script = [httpx.Response(429, headers={"retry-after": "60"}), GOOD, GOOD]
     clients: list[CirrusClient] = []
 
@@ -549,7 +525,6 @@ def test_a_429_with_a_wait_pauses_the_whole_client(clock: FakeClock) -> None:
 def test_what_is_no_429_with_a_wait_pauses_nobody_else(
     clock: FakeClock, response: httpx.Response, waits: list[float]
 ) -> None:
-    """A call that comes while another waits for its retry is sent at once."""
     clients: list[CirrusClient] = []
 
     def ask_meanwhile(event: RetryEvent) -> None:
@@ -570,7 +545,6 @@ def test_what_is_no_429_with_a_wait_pauses_nobody_else(
 
 
 def test_a_wait_that_is_too_long_pauses_nobody_else(clock: FakeClock) -> None:
-    """The next call is sent at once."""
     script: Script = [httpx.Response(429, headers={"retry-after": "600"}), GOOD]
     with CirrusClient("k", transport=playing(script), _clock=clock.clock()) as client:
         with pytest.raises(RateLimitError):
@@ -592,7 +566,6 @@ def test_a_pause_costs_a_call_nothing_of_its_budget(clock: FakeClock) -> None:
 
 
 def test_a_pause_longer_than_the_budget_ends_the_call_at_once(clock: FakeClock) -> None:
-    """Nothing is sent, and the error says how long the pause still is."""
     policy = RetryPolicy(total_timeout=5)
     with CirrusClient("k", transport=playing([]), _clock=clock.clock(), retry=policy) as client:
         client._http._client_state.limiter.on_throttled(0.0, retry_after=40.0, wait=40.0)
@@ -625,7 +598,6 @@ def test_a_pause_longer_than_the_budget_ends_the_call_at_once(clock: FakeClock) 
     ],
 )
 def test_a_policy_that_makes_no_sense_is_refused(numbers: dict[str, Any], says: str) -> None:
-    """Name, bound and value; before any I/O."""
     with pytest.raises(ConfigurationError) as caught:
         RetryPolicy(**numbers)
 
@@ -633,7 +605,6 @@ def test_a_policy_that_makes_no_sense_is_refused(numbers: dict[str, Any], says: 
 
 
 def test_one_attempt_turns_retries_off(client_kind: str, clock: FakeClock) -> None:
-    """The first failure is the error."""
     error = failure(client_kind, [httpx.Response(503)], clock, retry=RetryPolicy(max_attempts=1))
 
     assert (error.attempts, error.stop_reason) == (1, "attempts")
@@ -663,7 +634,6 @@ def test_each_bound_of_a_decision_is_where_it_should_be(
 
 
 def test_a_decision_to_stop_comes_before_one_to_wait() -> None:
-    """When the budget is gone, that is the reason, also at the last attempt."""
     decision = decide(RetryPolicy(), Outcome(503), attempt=4, elapsed=180, jitter=0)
 
     assert decision == Stop("total_timeout")

@@ -14,7 +14,6 @@ from tests.support.clients import KEY, frames_of
 
 @pytest.fixture
 def errors(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[CirrusError]]:
-    """Every error that a call ends in."""
     seen: list[CirrusError] = []
     annotate = Call.annotate
 
@@ -49,6 +48,5 @@ def test_a_fault_ends_as_promised_and_does_not_show_the_key(
 
 
 def test_the_scorecard_has_the_faults_of_the_fields_comparison_and_more() -> None:
-    """Numbered without a gap."""
     assert [row.number for row in ROWS] == list(range(1, len(ROWS) + 1))
     assert len(ROWS) > COMPARED == 20

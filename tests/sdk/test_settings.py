@@ -39,7 +39,6 @@ BAD: list[tuple[dict[str, Any], str]] = [
 def test_a_bad_setting_is_refused_with_name_bound_and_value(
     client_class: type, options: dict[str, Any], says: str
 ) -> None:
-    """Before any I/O."""
     with pytest.raises(ConfigurationError) as caught:
         client_class(KEY, **options)
 
@@ -49,7 +48,6 @@ def test_a_bad_setting_is_refused_with_name_bound_and_value(
 
 @pytest.mark.parametrize("user", ["me:hunter2", ":hunter2", "hunter2"])
 def test_a_password_in_the_address_is_refused_and_not_shown(user: str) -> None:
-    """The address is shown in reprs and messages."""
     with pytest.raises(ConfigurationError, match="no user, password") as caught:
         CirrusClient(KEY, base_url=f"https://{user}@127.0.0.1/v1")
 
@@ -75,7 +73,6 @@ def test_a_password_in_the_address_is_refused_and_not_shown(user: str) -> None:
 def test_an_environment_that_no_client_can_be_made_in_is_refused_without_the_key(
     client_class: type, name: str, value: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """There is another kind of exception for each below."""
     monkeypatch.setenv(name, value)
     with pytest.raises(ConfigurationError, match="variables of the environment") as caught:
         client_class(KEY)
@@ -91,7 +88,6 @@ def test_the_default_server_is_the_specs() -> None:
 def test_the_server_is_taken_from_argument_then_environment_then_spec(
     client_kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A slash at the end makes no difference."""
     seen: list[str] = []
 
     def answer(request: httpx.Request) -> httpx.Response:
@@ -108,7 +104,6 @@ def test_the_server_is_taken_from_argument_then_environment_then_spec(
 
 
 def test_a_bad_timeout_for_one_call_is_refused(client_kind: str) -> None:
-    """As the client's own is."""
     with pytest.raises(
         ConfigurationError, match="timeout must be a number of seconds, more than 0: -1"
     ):
@@ -121,7 +116,6 @@ def test_a_bad_timeout_for_one_call_is_refused(client_kind: str) -> None:
 
 
 def test_a_closed_client_says_so(client_kind: str) -> None:
-    """With an error of ours, not httpx's."""
     kept: list[Any] = []
 
     def keep_and_ask(client: Any) -> Any:
@@ -135,7 +129,6 @@ def test_a_closed_client_says_so(client_kind: str) -> None:
 
 
 def test_a_closed_client_cannot_be_entered_again() -> None:
-    """It says so at once."""
     client = CirrusClient(KEY)
     client.close()
     with pytest.raises(ConfigurationError, match="closed"), client:

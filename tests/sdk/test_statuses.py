@@ -19,7 +19,6 @@ DOCUMENTED = {"error": "SomeCode", "description": "Some words."}
 
 
 def error_of(client_kind: str, response: httpx.Response) -> Any:
-    """The error that an answer becomes."""
     transport = httpx.MockTransport(lambda request: copy_of(response))
     with pytest.raises(CirrusError) as caught:
         use(client_kind, ask, transport=transport, retry=ONCE)
@@ -28,7 +27,6 @@ def error_of(client_kind: str, response: httpx.Response) -> Any:
 
 @pytest.mark.parametrize("status", [401, 403, 429])
 def test_the_pages_own_refusals_are_read(client_kind: str, status: int) -> None:
-    """Code and description to the letter."""
     body = PAGE["responses"][str(status)]["example"]
     error = error_of(client_kind, httpx.Response(status, json=body))
 
@@ -36,7 +34,6 @@ def test_the_pages_own_refusals_are_read(client_kind: str, status: int) -> None:
 
 
 def test_a_403_names_the_scope_that_the_key_needs(client_kind: str) -> None:
-    """That is what the reader has to ask for."""
     assert "data.system:read" in str(error_of(client_kind, httpx.Response(403, json=DOCUMENTED)))
 
 
@@ -44,7 +41,6 @@ def test_a_403_names_the_scope_that_the_key_needs(client_kind: str) -> None:
     "location", ["https://example.invalid/", "http://1.2.3.999/", "http://[", ""]
 )
 def test_a_redirect_is_an_error_and_is_not_followed(client_kind: str, location: str) -> None:
-    """Wherever it leads: the key would go with it."""
     error = error_of(client_kind, httpx.Response(302, headers={"location": location}))
 
     assert error.status_code == 302
@@ -52,7 +48,6 @@ def test_a_redirect_is_an_error_and_is_not_followed(client_kind: str, location: 
 
 
 def test_missing_null_and_unknown_fields_are_taken(client_kind: str) -> None:
-    """Tolerant to parse: a customer's own log is not refused over a guess of ours."""
     items = [
         {"time": "2023-01-02T00:00:00Z"},
         {"time": "2023-01-03T00:00:00+01:00", "user": None, "message": None},
@@ -70,7 +65,6 @@ def test_missing_null_and_unknown_fields_are_taken(client_kind: str) -> None:
 
 
 def test_a_servers_words_are_clipped_and_move_no_cursor(client_kind: str) -> None:
-    """In the message; the attributes have them as they came."""
     body = {"error": "\x1b[31mRed" * 1000, "description": "Two\nlines\u202e"}
     error = error_of(client_kind, httpx.Response(400, json=body))
 
@@ -97,7 +91,6 @@ ALL_ERRORS = {
 
 @pytest.mark.parametrize("name", ALL_ERRORS)
 def test_errors_survive_a_trip_to_another_process(client_kind: str, name: str) -> None:
-    """With all that is written on them."""
     error = error_of(client_kind, ALL_ERRORS[name])
     copy = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own
 
@@ -106,7 +99,6 @@ def test_errors_survive_a_trip_to_another_process(client_kind: str, name: str) -
 
 
 def test_a_key_that_the_server_echoes_is_not_in_the_error(client_kind: str) -> None:
-    """Neither in the message nor in the parts."""
     item = httpx.Response(200, json=[{"time": KEY}])
     assert "[API key]" in str(error_of(client_kind, item))
     assert KEY not in str(error_of(client_kind, item))

@@ -37,7 +37,6 @@ LIMIT = LIFETIME / 4
 
 
 def drip_an_error(wire: Wire) -> None:
-    """Send a byte of a 503's head every 50 ms."""
     wire.drip(b"HTTP/1.1 503 A" + b"w" * 999, 0.05)
 
 
@@ -80,7 +79,6 @@ def test_one_attempt_may_be_shorter_than_the_call(client_kind: str) -> None:
 
 
 def test_a_users_own_transport_is_left_as_it_is() -> None:
-    """It is not ours to change."""
     transport: Any = httpx.HTTPTransport()
     CirrusClient(KEY, transport=transport)
 
@@ -109,7 +107,6 @@ def test_a_cancelled_call_is_over_and_the_client_can_be_used_again(name: str) ->
 
 
 def test_closing_an_async_client_ends_its_calls_with_an_error_of_ours() -> None:
-    """One that waits for its retry does not try to use what is closed."""
     clients: list[AsyncCirrusClient] = []
 
     async def close_instead(seconds: float) -> None:
@@ -133,7 +130,6 @@ def after_the_first_window(act: Act) -> Act:
 
 @pytest.mark.parametrize("act", WAITING.values(), ids=list(WAITING))
 def test_leaving_a_history_early_stops_what_is_under_way(act: Act) -> None:
-    """Its threads do not wait for answers that nobody wants."""
     before = threading.active_count()
     with faulty(after_the_first_window(act)) as server:
         client = CirrusClient(KEY, base_url=server.base_url, max_concurrency=2)
@@ -150,7 +146,6 @@ def test_leaving_a_history_early_stops_what_is_under_way(act: Act) -> None:
 
 
 def test_closing_the_client_ends_a_history_that_nobody_closed() -> None:
-    """Also when its generator is kept."""
     before = threading.active_count()
     with faulty(after_the_first_window(say_nothing)) as server:
         with CirrusClient(KEY, base_url=server.base_url, max_concurrency=2) as client:

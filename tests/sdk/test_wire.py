@@ -74,7 +74,6 @@ def test_what_a_proxy_answers_to_connect_is_retried_as_a_status_is(
 
 
 def body(content: bytes, *headers: str) -> Callable[[Wire], None]:
-    """An answer whose end is the end of the connection."""
     head = "\r\n".join(["HTTP/1.1 200 OK", "Connection: close", *headers, "", ""])
     return lambda wire: wire.send(head.encode() + content)
 
