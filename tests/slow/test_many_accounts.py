@@ -13,7 +13,8 @@ import psutil
 import pytest
 
 from mycirrus_contract.messages import Reply, Request
-from mycirrus_contract.standin.adapters import Limit, Standin, demo_world, serve
+from mycirrus_contract.standin.adapters import Standin, demo_world, serve
+from mycirrus_contract.standin.limit import Limit
 from tests.support.paths import ROOT
 
 INSTRUMENTS = ["QT123456", "QT234567", "QT345678", "QT456789", "QT567890"]
