@@ -14,7 +14,7 @@ from mycirrus_contract.messages import Reply, Request
 from mycirrus_contract.model import PATH, strict, tolerant
 from mycirrus_contract.standin.adapters import Standin, serve
 from mycirrus_contract.standin.faults import FAULTS, parse_script
-from mycirrus_contract.standin.fleet import PAGE_EXAMPLE, POSTINGS, Entry, fleet
+from mycirrus_contract.standin.fleet import INSTRUMENTS, PAGE_EXAMPLE, Entry, fleet
 from mycirrus_contract.standin.rules import (
     DEMO_KEY,
     KEY_WITHOUT_SCOPE,
@@ -215,7 +215,9 @@ def test_the_fleet_is_plausible_and_the_same_each_day() -> None:
     gaps = {(other - one) // 86_400_000_000_000 for one, other in pairwise(log)}
 
     assert PAGE_EXAMPLE in FLEET
-    assert {entry.instrument for entry in FLEET} == {posting.serial for posting in POSTINGS}
+    assert {entry.instrument for entry in FLEET} == {
+        instrument.serial for instrument in INSTRUMENTS
+    }
     assert len({entry.user for entry in FLEET}) > 5
     assert len(gaps) > 10
     assert tuple(entry for entry in later if entry.time < "2026") == FLEET

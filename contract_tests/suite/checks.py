@@ -16,13 +16,13 @@ from mycirrus_contract.messages import Reply, Request
 from mycirrus_contract.model import PATH, tolerant
 from mycirrus_contract.oracles import ORACLES, SLOWEST
 from mycirrus_contract.standin.adapters import Standin
-from mycirrus_contract.standin.fleet import POSTINGS, fleet
+from mycirrus_contract.standin.fleet import INSTRUMENTS, fleet
 from mycirrus_contract.standin.rules import DEMO_KEY, KEY_WITHOUT_SCOPE, LOG_PATH, World
 from tests.support.clock import FakeClock
 
 from .complaints import Complaint
 
-SERIALS = [posting.serial for posting in POSTINGS]
+SERIALS = [instrument.serial for instrument in INSTRUMENTS]
 WORLD = World(entries=fleet(datetime(2026, 1, 1, tzinfo=UTC)))
 
 START, END = "2024-03-01T00:00:00Z", "2025-03-01T00:00:00Z"

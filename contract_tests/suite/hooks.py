@@ -20,7 +20,7 @@ from mycirrus_contract.messages import Reply, Request
 from mycirrus_contract.operations import RangeRule, range_rule_of
 from mycirrus_contract.oracles import ORACLES, Oracle
 from mycirrus_contract.standin.adapters import Standin, demo_world
-from mycirrus_contract.standin.fleet import POSTINGS
+from mycirrus_contract.standin.fleet import INSTRUMENTS
 from mycirrus_contract.standin.rules import DEMO_KEY, World
 from mycirrus_contract.times import instant, moment_of
 
@@ -28,7 +28,7 @@ from mycirrus_contract.times import instant, moment_of
 # entries in each of the five before the latest.
 LATEST = datetime(2026, 1, 1)  # noqa: DTZ001 - Hypothesis adds the zone
 WIDEST = timedelta(days=364)
-SERIALS = [posting.serial for posting in POSTINGS]
+SERIALS = [instrument.serial for instrument in INSTRUMENTS]
 
 
 @schemathesis.hook

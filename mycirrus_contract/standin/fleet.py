@@ -34,7 +34,7 @@ PAGE_EXAMPLE = Entry(
 
 
 @dataclass(frozen=True)
-class Posting:
+class Instrument:
     """How often an instrument gets an entry, from whom, and when it was away."""
 
     serial: str
@@ -44,13 +44,13 @@ class Posting:
     away: tuple[str, str] | None = None
 
 
-POSTINGS = (
-    Posting("QT123456", "2019-03-12", 28, ("Field engineer 1", "Site operator", "Quantum Demo")),
-    Posting("QT234567", "2020-09-01", 35, ("Field engineer 2", "Site operator")),
-    Posting("QT345678", "2018-01-15", 60, ("Field engineer 1",), away=("2021-02-01", "2022-11-20")),
-    Posting("QT456789", "2022-05-30", 21, ("Airport monitoring", "Field engineer 3")),
-    Posting("QT567890", "2016-10-04", 91, ("Calibration laboratory", "Field engineer 2")),
-    Posting("QT678901", "2024-07-18", 14, ("Construction site office", "Site operator")),
+INSTRUMENTS = (
+    Instrument("QT123456", "2019-03-12", 28, ("Field engineer 1", "Site operator", "Quantum Demo")),
+    Instrument("QT234567", "2020-09-01", 35, ("Field engineer 2", "Site operator")),
+    Instrument("QT345678", "2018-01-15", 60, ("Field engineer 1",), ("2021-02-01", "2022-11-20")),
+    Instrument("QT456789", "2022-05-30", 21, ("Airport monitoring", "Field engineer 3")),
+    Instrument("QT567890", "2016-10-04", 91, ("Calibration laboratory", "Field engineer 2")),
+    Instrument("QT678901", "2024-07-18", 14, ("Construction site office", "Site operator")),
 )
 
 ROUTINE = (
@@ -76,34 +76,36 @@ def fleet(until: datetime | None = None) -> tuple[Entry, ...]:
         until: No entry is later; now, if not given.
     """
     until = until or datetime.now(UTC)
-    entries = [entry for posting in POSTINGS for entry in _log(posting, until)]
+    entries = [entry for instrument in INSTRUMENTS for entry in _log(instrument, until)]
     entries.append(PAGE_EXAMPLE)
     return tuple(sorted(entries, key=lambda entry: (entry.instrument, entry.time)))
 
 
-def _log(posting: Posting, until: datetime) -> Iterator[Entry]:
-    chance = random.Random(posting.serial)  # noqa: S311 - the same fleet every time
-    day = datetime.fromisoformat(posting.since).replace(tzinfo=UTC)
-    moment, message = _working_hour(chance, day), "Installed and calibrated"
+def _log(instrument: Instrument, until: datetime) -> Iterator[Entry]:
+    rng = random.Random(instrument.serial)  # noqa: S311 - the same fleet every time
+    day = datetime.fromisoformat(instrument.since).replace(tzinfo=UTC)
+    moment, message = _working_hour(rng, day), "Installed and calibrated"
     while moment <= until:
-        if not _is_away(posting, moment):
-            yield Entry(posting.serial, _formatted(moment), chance.choice(posting.users), message)
-        day += timedelta(days=max(1, round(posting.every_days * chance.uniform(0.4, 1.6))))
-        moment, message = _working_hour(chance, day), _message(chance)
+        if not _is_away(instrument.away, moment):
+            yield Entry(
+                instrument.serial, _formatted(moment), rng.choice(instrument.users), message
+            )
+        day += timedelta(days=max(1, round(instrument.every_days * rng.uniform(0.4, 1.6))))
+        moment, message = _working_hour(rng, day), _message(rng)
 
 
-def _working_hour(chance: random.Random, day: datetime) -> datetime:
+def _working_hour(rng: random.Random, day: datetime) -> datetime:
     """Return a time from 07:00 to 17:00."""
-    return day + timedelta(milliseconds=chance.randrange(7 * 3_600_000, 17 * 3_600_000))
+    return day + timedelta(milliseconds=rng.randrange(7 * 3_600_000, 17 * 3_600_000))
 
 
-def _is_away(posting: Posting, moment: datetime) -> bool:
-    return posting.away is not None and posting.away[0] <= _formatted(moment) < posting.away[1]
+def _is_away(away: tuple[str, str] | None, moment: datetime) -> bool:
+    return away is not None and away[0] <= _formatted(moment) < away[1]
 
 
-def _message(chance: random.Random) -> str:
-    text = chance.choice(ROUTINE if chance.random() < 0.85 else RARE)
-    return text.format(offset=chance.gauss(0, 0.08), drift=abs(chance.gauss(0, 0.05)))
+def _message(rng: random.Random) -> str:
+    text = rng.choice(ROUTINE if rng.random() < 0.85 else RARE)
+    return text.format(offset=rng.gauss(0, 0.08), drift=abs(rng.gauss(0, 0.05)))
 
 
 def _formatted(moment: datetime) -> str:
