@@ -10,7 +10,7 @@ import pytest
 from contract_tests.api_mutants.catalogue import by_name
 from mycirrus_contract.live import plan
 from mycirrus_contract.live.arguments import THOROUGH
-from mycirrus_contract.live.facts import LOOKS, Observed
+from mycirrus_contract.live.facts import OBSERVERS, Observed
 from mycirrus_contract.live.verdicts import exit_code
 from mycirrus_contract.standin.adapters import Standin
 from mycirrus_contract.standin.fleet import Entry
@@ -120,7 +120,7 @@ def test_with_budget_15_every_question_but_that_of_a_429_is_answered() -> None:
     exchanges = exchanges_of(standin(), budget=THOROUGH)
     thorough, usual = facts(exchanges), facts(exchanges_of(standin()))
 
-    assert set(LOOKS) - set(thorough) == {"retry-after"}
+    assert set(OBSERVERS) - set(thorough) == {"retry-after"}
     assert set(thorough) - set(usual) == {
         *("year", "offsets", "comma-arrays", "unknown-instrument", "invalid-status"),
     }
@@ -162,7 +162,7 @@ def spelled(serial: str) -> Change:
 
 # Where two truths look the same, neither is written down.
 SILENT: dict[str, tuple[httpx.BaseTransport, dict[str, Any], set[str]]] = {
-    "all unreadable": (changed(unreadable), {}, set(LOOKS) - {"error-codes"}),
+    "all unreadable": (changed(unreadable), {}, set(OBSERVERS) - {"error-codes"}),
     "some unreadable": (changed(unreadable_beyond_the_budget), {}, {"offsets"}),
     "data of a year": (changed(refuse_before("2024-12-31T12")), {}, {"over-long-status", "year"}),
     "data of two years": (changed(refuse_before("2024-03")), {}, {"year"}),
@@ -194,11 +194,15 @@ SILENT: dict[str, tuple[httpx.BaseTransport, dict[str, Any], set[str]]] = {
         {},
         {"start-inclusive", "end-inclusive"},
     ),
-    "empty": (standin(), {"instruments": ["QT000000"]}, set(LOOKS) - {"over-long-status", "year"}),
+    "empty": (
+        standin(),
+        {"instruments": ["QT000000"]},
+        set(OBSERVERS) - {"over-long-status", "year"},
+    ),
     "429 in HTML": (
         httpx.MockTransport(lambda request: httpx.Response(429, html="<p>slow down</p>")),
         {},
-        set(LOOKS),
+        set(OBSERVERS),
     ),
 }
 
@@ -251,4 +255,4 @@ def test_a_contradicted_assumption_says_which_and_where() -> None:
 
     assert finding.promise == "Is an item exactly at end in the answer? (assumed: yes)"
     assert finding.judgement.because == "requests 5, 6: observed: no"
-    assert plan.FIRST_HALF in LOOKS["end-inclusive"][0]
+    assert plan.FIRST_HALF in OBSERVERS["end-inclusive"][0]

@@ -184,9 +184,7 @@ def test_words_of_the_vendor_that_hold_a_secret_do_not_stay(text: str) -> None:
     _, clean = redacted(known, bad)
     assert clean.reply is not None
 
-    assert clean.reply.json["error"] == NOT_SHOWN
-    assert clean.reply.json["description"] != text
-    assert shape(clean.reply.json["description"]) == shape(text)
+    assert clean.reply.json == {"error": NOT_SHOWN, "description": NOT_SHOWN}
 
 
 def test_a_serial_in_the_words_of_the_vendor_is_replaced_in_any_spelling() -> None:

@@ -147,7 +147,7 @@ def test_a_request_more_or_less_than_recorded_is_named(
     _, more = replay(load(written(twice, tmp_path)))
     _, less = replay(load(written(good | {"exchanges": exchanges[:-1]}, tmp_path)))
 
-    assert more == ["request 13, a year from the same start: recorded, and not sent"]
+    assert more == ["request 13, an hour from the same start: recorded, and not sent"]
     assert less[0] == "request 12 was not recorded"
 
 

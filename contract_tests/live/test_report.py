@@ -219,7 +219,7 @@ def test_the_terminal_ends_with_what_to_do_what_was_observed_and_the_result() ->
         "order: assumed by time, observed by time on 2026-03-04",
         "null-fields: assumed no, observed yes on 2026-03-04",
         "request 1, whole range: 05:06:07.000Z  200  x-request-id: 17",
-        "request 2, no key: 05:06:08.500Z  401  NoKey; A key is missing.",
+        "request 2, no key: 05:06:08.500Z  401  NoKey; A key is missing",
         "request 3, first half: 05:06:09.750Z  no answer in time",
         "3 requests in 4.00 s.",
         in_words(run.findings),
@@ -263,16 +263,16 @@ def test_the_requests_are_listed_with_what_the_vendor_needs_to_find_them() -> No
     dash = "\N{EN DASH}"
     assert rows(markdown(EVERY))[-3:] == [
         ["1", "whole range", "05:06:07.000Z", "200", "2", "0.50", dash, "x-request-id: 17"],
-        ["2", "no key", "05:06:08.500Z", "401", dash, "0.25", "NoKey; A key is missing.", dash],
+        ["2", "no key", "05:06:08.500Z", "401", dash, "0.25", "NoKey; A key is missing", dash],
         ["3", "first half", "05:06:09.750Z", "no answer in time", dash, "1.25", dash, dash],
     ]
     assert [row[:5] for row in report(EVERY).rows("requests")] == [
         ["1. whole range", "05:06:07.000Z", "200 x-request-id: 17", "2", "0.50"],
-        ["2. no key", "05:06:08.500Z", "401 NoKey; A key is missing.", dash, "0.25"],
+        ["2. no key", "05:06:08.500Z", "401 NoKey; A key is missing", dash, "0.25"],
         ["3. first half", "05:06:09.750Z", "no answer in time", dash, "1.25"],
     ]
     log = suite(EVERY).findtext("system-out") or ""
-    assert "request 2, no key: 05:06:08.500Z  401  NoKey; A key is missing." in log
+    assert "request 2, no key: 05:06:08.500Z  401  NoKey; A key is missing" in log
     assert [bool(list(one.all(kind="open"))) for one in report(EVERY).all("tr", "request")] == [
         *(False, False, True)
     ]

@@ -102,7 +102,7 @@ WRONG: dict[str, tuple[Change, dict[str, str]]] = {
         {"items-fit": "broken", "same-twice": "undecided"},
     ),
     "an item outside": (
-        with_items(lambda items: [*items, items[0] | {"time": "2020-01-01T00:00:00Z"}]),
+        with_items(lambda items: [*items, ITEM | {"time": "2020-01-01T00:00:00Z"}]),
         {"items-fit": "holds", "items-inside": "broken"},
     ),
     "an item after the end": (ten_more, {"items-inside": "broken"}),
@@ -327,6 +327,25 @@ def test_a_server_that_falls_over_and_stays_down_breaks_nothing(position: int, s
     assert exit_code(findings(httpx.MockTransport(respond)).values()) == 3
 
 
+@pytest.mark.parametrize("number", [*range(4, 9), *range(9, 12)])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        httpx.Response(404, json=REFUSED),
+        httpx.Response(418, json=REFUSED),
+        httpx.Response(200, json={"data": []}),
+        httpx.Response(200, json=[], headers={"content-type": "text/html"}),
+        httpx.Response(200, json=[]),
+    ],
+    ids=["404", "418", "wrapped", "another media type", "empty"],
+)
+def test_one_odd_answer_is_undecided(number: int, answer: httpx.Response) -> None:
+    exchanges = exchanges_of(numbered(number, lambda request: answer))
+    bad = set(not_holding(exchanges).values())
+
+    assert bad == {"undecided"} or (number > 6 and answer.content == b"[]")
+
+
 def failing(error: Exception) -> httpx.MockTransport:
     def fail(request: httpx.Request) -> httpx.Response:
         del request
@@ -453,7 +472,7 @@ def test_one_unreadable_answer_is_named_with_its_number() -> None:
 
     assert result["items-fit"].judgement.because == (
         "request 5, first half: 200, but content-type is not application/json but text/html; "
-        "request 13, first half, again: 200"
+        "request 13, first half, again: answered 200"
     )
 
 

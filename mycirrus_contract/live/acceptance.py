@@ -21,13 +21,13 @@ import yaml
 from cirrus_ext import ConfigurationError
 
 from .checks import PROMISES
-from .facts import LOOKS
+from .facts import OBSERVERS
 from .questions import JUDGED_BY_A_PROMISE
 from .verdicts import Finding, Judgement, Verdict
 
 LONGEST = timedelta(days=366)
 FIELDS = {"promise", "marks", "reason", "expires"}
-NAMES = {promise.name for promise in PROMISES} | (set(LOOKS) - JUDGED_BY_A_PROMISE)
+NAMES = {promise.name for promise in PROMISES} | (set(OBSERVERS) - JUDGED_BY_A_PROMISE)
 
 
 @dataclass(frozen=True)

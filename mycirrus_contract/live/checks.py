@@ -106,20 +106,23 @@ def items_fit(evidence: Evidence) -> Judgement:
 
 
 def _only_short_ranges(evidence: Evidence) -> Judgement | None:
-    """A year is refused, and a month at its start and one at its end are not."""
-    months = evidence.all((plan.FIRST_MONTH, plan.MONTH))
-    whole = evidence.whole
-    if whole is None or len([one for one in months if one.is_answered]) < 2:
+    """Judge a year that is refused, while its last month is answered: too long, or too old?"""
+    whole, first, last = evidence.whole, *map(evidence.get, (plan.FIRST_MONTH, plan.MONTH))
+    if whole is None or first is None or last is None or not last.is_answered:
         return None
+    text = f"{evidence.label(whole)}: answered {whole.status}"
+    if not first.is_answered:
+        older = f"{evidence.label(last)}: 200; {evidence.label(first)}: {first.status}"
+        return undecided(f"{text}; {older}: older data may be gone", "choose a later --start")
     if not evidence.is_confirmed(whole):
         return None
-    text = f"answered {whole.status}, and its first and last month are answered 200"
-    return broken(f"{evidence.label(whole)}: {text} ({evidence.label(*months)})")
+    return broken(f"{text}, and its first and last month 200 ({evidence.label(first, last)})")
 
 
 def items_inside(evidence: Evidence) -> Judgement:
     """Every item lies inside the range that was requested."""
-    seen = [(one, stamp) for one in evidence.good for stamp in stamps(one.items)]
+    own = [*evidence.good, *evidence.all((plan.CLEAR_OF_CUT,))]
+    seen = [(one, stamp) for one in own for stamp in stamps(one.items)]
     outside = [
         one
         for one, stamp in seen

@@ -10,11 +10,12 @@ from datetime import timedelta
 from mycirrus_contract.times import instant_of
 
 from . import plan
-from .evidence import Evidence, bag_of, can_be_confirmed
+from .evidence import Evidence, can_be_confirmed
 from .exchange import Exchange, ProbeRequest, instants, stamps
+from .sums import suspects
 
 SURE_DIGITS = 7  # a time with as many digits is shown whole: no known server keeps more
-MICROSECOND = timedelta(microseconds=1)
+HOUR = timedelta(hours=1)
 
 
 def next_control(evidence: Evidence) -> ProbeRequest | None:
@@ -30,7 +31,7 @@ def next_control(evidence: Evidence) -> ProbeRequest | None:
 
 
 def _shorter_range(evidence: Evidence, name: str, control: str) -> Iterator[ProbeRequest]:
-    """A year from the same start: is it the length that is refused, or the age of the data?"""
+    """An hour from the same start: is it the length that is refused, or the age of the data?"""
     refused = evidence.get(name)
     if (
         refused is not None
@@ -39,7 +40,7 @@ def _shorter_range(evidence: Evidence, name: str, control: str) -> Iterator[Prob
         and not evidence.reaches(refused)
     ):
         request = refused.request
-        yield replace(request, name=control, end=request.start + plan.YEAR)
+        yield replace(request, name=control, end=request.start + HOUR)
 
 
 def _first_month(evidence: Evidence) -> Iterator[ProbeRequest]:
@@ -51,44 +52,35 @@ def _first_month(evidence: Evidence) -> Iterator[ProbeRequest]:
 
 
 def _repeats(evidence: Evidence) -> Iterator[ProbeRequest]:
-    """What fails and is not confirmed, and what may have had an entry less than its parts."""
+    """What is in doubt and not confirmed, and what lacks an item that others have."""
     doubtful = [
         one
         for one in evidence.exchanges
         if can_be_confirmed(one) and not evidence.is_confirmed(one)
     ]
-    for exchange in (*doubtful, *_smaller_than_their_parts(evidence)):
+    for exchange in (*doubtful, *suspects(evidence)):
         request = exchange.request
         if not request.name.endswith(plan.again("")):
             yield replace(request, name=plan.again(request.name), sdk=False)
 
 
-def _smaller_than_their_parts(evidence: Evidence) -> Iterator[Exchange]:
-    """Answers that have fewer items than what was requested later: was an entry added?"""
-    whole, alone = evidence.whole, evidence.get(plan.ALONE)
-    same, others = evidence.get(plan.SAME), evidence.get(plan.OTHERS)
-    if whole is not None and whole.is_answered:
-        if same is not None and same.bag > whole.bag:
-            yield whole
-        if alone and others and bag_of([alone, others]) > whole.bag:
-            yield whole
-    if evidence.halves is not None:
-        base, first, second = evidence.halves
-        # An item at the cut may be in both halves, and another is missing from none.
-        if base.is_answered and set(first.bag) | set(second.bag) > set(base.bag):
-            yield base
-
-
 def _beside_the_cut(evidence: Evidence) -> Iterator[ProbeRequest]:
-    """The half that has the item at the cut, without the cut: is its time exactly as shown?"""
-    half = half_with_the_cut(evidence)
+    """The half that has the item at the cut, without the cut: is its time exactly as shown?
+
+    Where it is still there, digits that are not shown may be the reason; a second away, no longer.
+    """
+    half, beside = half_with_the_cut(evidence), evidence.get(plan.BESIDE_CUT)
     if half is None:
         return
-    request = replace(half.request, name=plan.BESIDE_CUT)
+    yield _without_cut(half, plan.BESIDE_CUT, timedelta(microseconds=1))
+    if beside is not None and set(instants(half)) <= set(instants(beside)):
+        yield _without_cut(half, plan.CLEAR_OF_CUT, timedelta(seconds=1))
+
+
+def _without_cut(half: Exchange, name: str, margin: timedelta) -> ProbeRequest:
     if half.request.name == plan.FIRST_HALF:
-        yield replace(request, end=request.end - MICROSECOND)
-    else:
-        yield replace(request, start=request.start + MICROSECOND)
+        return replace(half.request, name=name, end=half.request.end - margin)
+    return replace(half.request, name=name, start=half.request.start + margin)
 
 
 def half_with_the_cut(evidence: Evidence) -> Exchange | None:

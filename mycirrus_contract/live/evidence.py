@@ -80,22 +80,24 @@ class Evidence:
         """
         start = exchange.request.start
         return any(
-            one.is_answered and one.request.start <= start < one.request.end
+            one.is_answered and one.request.start <= start and one.request.start < one.request.end
             for one in self.exchanges
             if one is not exchange and one.request.key == "right"
         )
 
+    def is_sure(self, exchange: Exchange) -> bool:
+        """Whether an answer is not in doubt, or is confirmed."""
+        return not doubt_of(exchange) or self.is_confirmed(exchange)
+
     def is_confirmed(self, exchange: Exchange) -> bool:
-        """Whether another answer fails in the same way, while the server was there."""
-        failure, repeat = failure_of(exchange), self.repeat(exchange)
-        if repeat is not None and failure_of(repeat) == failure:
+        """Whether another answer is in doubt for the same reason, while the server was there."""
+        doubt, repeat = doubt_of(exchange), self.repeat(exchange)
+        if repeat is not None and doubt_of(repeat) == doubt:
             return exchange.status is not None and (
                 exchange.status < 500 or self._is_up_after(exchange)
             )
         return not is_passing(exchange) and any(
-            failure_of(other) == failure
-            for other in self.exchanges
-            if other not in (exchange, repeat)
+            doubt_of(other) == doubt for other in self.exchanges if other not in (exchange, repeat)
         )
 
     def _is_up_after(self, exchange: Exchange) -> bool:
@@ -125,21 +127,34 @@ def failure_of(exchange: Exchange) -> str:
         return summary(reply, problems[:1])
     unreadable = 400 <= reply.status <= 499 and not reply.is_json
     undocumented = reply.status != 200 and not 400 <= reply.status <= 499
-    is_good = exchange.request.name.removesuffix(plan.again("")) in plan.GOOD
-    refused = is_good and reply.status != 200
-    other = exchange.request.key != "right" and reply.status not in {200, 401}
-    if is_passing(exchange) or unreadable or undocumented or refused or other:
+    name = exchange.request.name.removesuffix(plan.again(""))
+    refused = name in plan.GOOD and reply.status != 200
+    # A control may be refused for the age of its data, but not as if nothing were there.
+    refused |= name in plan.CONTROLS and reply.status == 404
+    if is_passing(exchange) or unreadable or undocumented or refused:
         return f"answered {reply.status}" + (", not in JSON" if unreadable else "")
     return ""
 
 
+def doubt_of(exchange: Exchange) -> str:
+    """Say why an answer needs another one that confirms it; empty if it does not.
+
+    It fails, or it refuses in another way than expected.
+    """
+    expected = plan.EXPECTED.get(exchange.request.name.removesuffix(plan.again("")))
+    status = exchange.status
+    is_refusal = status is not None and 400 <= status <= 499
+    is_odd = expected is not None and is_refusal and status != expected
+    return failure_of(exchange) or (f"answered {status}" if is_odd else "")
+
+
 def can_be_confirmed(exchange: Exchange) -> bool:
-    """Whether it is worth while to send a request again whose answer fails.
+    """Whether it is worth while to send a request again whose answer is in doubt.
 
     Not where a second answer would say no more: no answer, an outage, the key, the load.
     """
     reply = exchange.reply
-    if not failure_of(exchange) or reply is None or reply.status in OUTAGES | {429}:
+    if not doubt_of(exchange) or reply is None or reply.status in OUTAGES | {429}:
         return False
     return reply.status >= 500 or not is_passing(exchange) or bool(exchange.documented_problems)
 

@@ -36,7 +36,7 @@ TRACE_HEADERS = (
 )
 # The texts of an error body: those of the spec, and those of RFC 9457.
 ERROR_TEXTS = ("error", "description", "title", "detail", "errors")
-NOT_SHOWN = "(not shown)"  # takes the place of an error code that holds something secret
+NOT_SHOWN = "(not shown)"  # takes the place of an error text that holds something secret
 
 
 @dataclass(frozen=True)
@@ -174,7 +174,8 @@ class Exchange:
         body = None if self.reply is None or self.reply.status < 400 else self.reply.json
         if not isinstance(body, dict):
             return ""
-        return "; ".join(text for name in ERROR_TEXTS for text in texts_in(body.get(name)))
+        texts = (text for name in ERROR_TEXTS for text in texts_in(body.get(name)))
+        return "; ".join(text.rstrip(".") for text in texts)
 
     @property
     def trace(self) -> str:

@@ -35,7 +35,7 @@ class Observed:
     agrees: bool = True
 
 
-Look = Callable[[Evidence], Observed | None]
+Observer = Callable[[Evidence], Observed | None]
 
 
 def _refusal(exchange: Exchange) -> str:
@@ -43,28 +43,30 @@ def _refusal(exchange: Exchange) -> str:
     return f"{exchange.status}" + (f", error code {code}" if code else "")
 
 
-def _status(name: str) -> Look:
+def _status(name: str) -> Observer:
     """Which status and code a request gets that has to be refused."""
 
-    def look(evidence: Evidence) -> Observed | None:
+    def observe(evidence: Evidence) -> Observed | None:
         exchange = evidence.get(name)
         if exchange is None or not evidence.is_up:
             return None
         if exchange.is_answered:
             return Observed("200, with a list of items", agrees=False)
         is_long = name == plan.OVER_LONG_RANGE
+        if not evidence.is_sure(exchange):
+            return None
         if not exchange.is_refused or (is_long and not evidence.reaches(exchange)):
             return None
         return Observed(_refusal(exchange), exchange.status == 400)
 
-    return look
+    return observe
 
 
 def _naive(evidence: Evidence) -> Observed | None:
     exchange, whole = evidence.get(plan.NAIVE), evidence.whole
     if exchange is None or whole is None or not evidence.is_up:
         return None
-    if exchange.is_refused:
+    if exchange.is_refused and evidence.is_sure(exchange):
         return Observed(f"refused with {_refusal(exchange)}")
     if not exchange.is_answered or not whole.items:
         return None
@@ -93,13 +95,15 @@ def _taken(evidence: Evidence, name: str) -> bool | None:
     exchange = evidence.get(name)
     if exchange is None or not (exchange.is_answered or exchange.is_refused):
         return None
-    return exchange.is_answered or (None if not evidence.reaches(exchange) else False)
+    if not exchange.is_answered and not (evidence.reaches(exchange) and evidence.is_sure(exchange)):
+        return None
+    return exchange.is_answered
 
 
-def _end(name: str) -> Look:
+def _end(name: str) -> Observer:
     """Whether an item exactly at the cut is in the half that ends, or starts, there."""
 
-    def look(evidence: Evidence) -> Observed | None:
+    def observe(evidence: Evidence) -> Observed | None:
         if evidence.halves is None or halves_add_up(evidence).verdict != Verdict.HOLDS:
             return None
         alone, first, second = evidence.halves
@@ -114,7 +118,7 @@ def _end(name: str) -> Look:
         is_there = cut in instants(first if name == plan.FIRST_HALF else second)
         return Observed("yes") if is_there else Observed("no", agrees=False)
 
-    return look
+    return observe
 
 
 def _order(evidence: Evidence) -> Observed | None:
@@ -233,7 +237,7 @@ def _offsets(evidence: Evidence) -> Observed | None:
     exchange, whole = evidence.get(plan.OFFSETS), evidence.whole
     if exchange is None or whole is None or not whole.items:
         return None
-    if exchange.is_refused:
+    if exchange.is_refused and evidence.is_sure(exchange):
         return Observed(f"+00:00 is refused with {_refusal(exchange)}", agrees=False)
     if not exchange.is_answered or exchange.bag > whole.bag:
         return None  # an entry may have been added
@@ -259,7 +263,7 @@ def _unknown_instrument(evidence: Evidence) -> Observed | None:
         return None
     if exchange.is_empty:
         return Observed("no items, no error")
-    if exchange.is_refused or exchange.status == 403:
+    if (exchange.is_refused or exchange.status == 403) and evidence.is_sure(exchange):
         return Observed(_refusal(exchange), agrees=False)
     return None
 
@@ -275,7 +279,7 @@ CUT = (plan.FIRST_HALF, plan.SECOND_HALF, plan.BESIDE_CUT)
 YEARS = (plan.LEAP_YEAR, plan.OTHER_YEAR, plan.SAME_LEAP_START)
 
 # By the id of the question: the requests that answer it, and how.
-LOOKS: dict[str, tuple[tuple[str, ...], Look]] = {
+OBSERVERS: dict[str, tuple[tuple[str, ...], Observer]] = {
     "over-long-status": ((plan.OVER_LONG_RANGE,), _status(plan.OVER_LONG_RANGE)),
     "year": (YEARS, _year),
     "start-inclusive": (CUT, _end(plan.SECOND_HALF)),

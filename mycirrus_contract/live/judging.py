@@ -6,6 +6,7 @@ from dataclasses import replace
 from . import plan
 from .evidence import (
     Evidence,
+    doubt_of,
     failure_of,
     is_passing,
     summary,
@@ -71,11 +72,13 @@ def _assumed(evidence: Evidence, exchange: Exchange) -> Judgement | None:
 
 def failed(evidence: Evidence, exchange: Exchange) -> Judgement:
     """Judge an answer that fails: undecided, unless another answer fails in the same way."""
-    because = f"{evidence.label(exchange)}: {failure_of(exchange)}"
+    because = f"{evidence.label(exchange)}: {doubt_of(exchange)}"
     reply, repeat = exchange.reply, evidence.repeat(exchange)
     if reply is None or reply.status in OUTAGES or not evidence.is_confirmed(exchange):
         if repeat is not None:
-            because += f"; {evidence.label(repeat)}: {failure_of(repeat) or f'{repeat.status}'}"
+            because += (
+                f"; {evidence.label(repeat)}: {doubt_of(repeat) or f'answered {repeat.status}'}"
+            )
         return undecided(because, _advice(exchange))
     if problems := exchange.documented_problems:
         return broken(f"{evidence.label(exchange)}: {summary(reply, problems)}")
@@ -100,12 +103,13 @@ def _advice(exchange: Exchange) -> str:
 
 
 def unlisted(evidence: Evidence, parts: Iterable[Exchange]) -> Judgement | None:
-    """Judge parts by the first that is not a list of items; None if all are."""
+    """Judge parts by the first that fails, or is not a list of items; None if all are."""
     for one in parts:
+        if failure_of(one) and not evidence.is_confirmed(one):
+            return failed(evidence, one)
         if not one.is_answered:
-            return undecided(
-                f"{evidence.label(one)}: {failure_of(one) or 'no list of items'}", _advice(one)
-            )
+            text = failure_of(one) or "no list of items"
+            return undecided(f"{evidence.label(one)}: {text}", _advice(one))
     return None
 
 

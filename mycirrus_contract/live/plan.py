@@ -20,7 +20,6 @@ OVER_LONG = RULE.longest() + timedelta(days=1)
 MOST_DAYS = OVER_LONG - timedelta(days=1)
 EARLIER = 3  # how many ranges it looks at before the chosen one, if that is empty
 MONTHLY = timedelta(days=28)
-YEAR = timedelta(days=365)
 LONGEST_LEAP_GAP = 8 * 366  # days from one 29 February to the next
 
 WHOLE = "whole range"
@@ -33,8 +32,8 @@ OVER_LONG_RANGE, REVERSED, NAIVE = "over-long range", "reversed range", "naive r
 NO_KEY, BAD_KEY = "no key", "wrong key"
 OFFSETS, JOINED, UNKNOWN = "times with +00:00", "serials with a comma", "unknown serial"
 NO_END, LEAP_YEAR, OTHER_YEAR = "no end", "366 days, leap year", "366 days, other year"
-SAME_START, SAME_LEAP_START = "a year from the same start", "365 days, leap year"
-BESIDE_CUT = "a microsecond beside the cut"
+SAME_START, SAME_LEAP_START = "an hour from the same start", "an hour, leap year"
+BESIDE_CUT, CLEAR_OF_CUT = "a microsecond beside the cut", "a second beside the cut"
 
 
 def earlier(number: int) -> str:
@@ -50,11 +49,17 @@ def again(name: str) -> str:
 # Requests that are answered with items.
 WHOLES = (*(earlier(number) for number in range(EARLIER, 0, -1)), WHOLE)  # the last one sent first
 GOOD = (*reversed(WHOLES), SAME, ALONE, OTHERS, FIRST_HALF, SECOND_HALF)
-# Requests about open questions and controls, which belong to no other promise.
-OTHER = (
-    *(OFFSETS, JOINED, UNKNOWN, NO_END, LEAP_YEAR, OTHER_YEAR),
-    *(SAME_START, SAME_LEAP_START, BESIDE_CUT, MONTH, FIRST_MONTH),
-)
+# Controls, whose ranges are allowed as well.
+CONTROLS = (SAME_START, SAME_LEAP_START, BESIDE_CUT, CLEAR_OF_CUT, MONTH, FIRST_MONTH)
+# Requests that belong to no other promise.
+OTHER = (OFFSETS, JOINED, UNKNOWN, NO_END, LEAP_YEAR, OTHER_YEAR, *CONTROLS)
+
+# The status that a request gets, as documented or assumed. Another 4xx is sent again.
+EXPECTED = {
+    **dict.fromkeys((NO_KEY, BAD_KEY), 401),
+    **dict.fromkeys((OVER_LONG_RANGE, REVERSED, NAIVE, NO_END), 400),
+    **dict.fromkeys((OFFSETS, UNKNOWN, LEAP_YEAR), 200),
+}
 
 Plan = Generator[ProbeRequest, Exchange, None]
 

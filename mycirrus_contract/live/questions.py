@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from .evidence import Evidence
 from .exchange import TOLERANT
-from .facts import LOOKS, Observed
+from .facts import OBSERVERS, Observed
 from .verdicts import Finding, Judgement, Verdict
 
 
@@ -31,8 +31,8 @@ def open_questions(evidence: Evidence) -> list[OpenQuestion]:
     """Every question of the file, with what the run says to it."""
     found = []
     for entry in TOLERANT.open_questions:
-        names, look = LOOKS[entry["id"]]
-        observed, sent = look(evidence), evidence.all(names)
+        names, observe = OBSERVERS[entry["id"]]
+        observed, sent = observe(evidence), evidence.all(names)
         requests = evidence.label(*sent) if observed is not None and sent else ""
         question = OpenQuestion(
             entry["id"], entry["question"], entry["assumed"], observed, requests

@@ -196,7 +196,7 @@ class Redactor:
             shown = self._with_serials(value, value)
             if self._is_readable(shown):
                 return shown
-        return NOT_SHOWN if can_stay and name == "error" else self.text(value)
+        return NOT_SHOWN if can_stay and name else self.text(value)
 
     def _is_readable(self, text: str) -> bool:
         """Whether a text of the vendor's holds nothing that we know to be secret."""

@@ -33,7 +33,7 @@ def refused(name: str, *, is_documented: bool) -> Check:
 def _refused(evidence: Evidence, exchange: Exchange) -> Judgement:
     if (judgement := _taken(evidence, exchange)) is not None:
         return judgement
-    if failure_of(exchange):
+    if failure_of(exchange) or not evidence.is_sure(exchange):
         return failed(evidence, exchange)
     label, status = evidence.label(exchange), exchange.status
     is_long = exchange.request.name == plan.OVER_LONG_RANGE
@@ -54,7 +54,7 @@ def unauthorised(name: str) -> Check:
         judgement = _taken(evidence, exchange) or _not_up(evidence, exchange)
         if judgement is not None:
             return judgement
-        if failure_of(exchange):
+        if failure_of(exchange) or not evidence.is_sure(exchange):
             return failed(evidence, exchange)
         label, status = evidence.label(exchange), exchange.status
         if status != 401:

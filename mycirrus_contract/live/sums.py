@@ -2,14 +2,17 @@
 
 import json
 from collections import Counter
+from collections.abc import Iterator, Sequence
 
 from mycirrus_contract.times import instant_of
 
 from . import plan
 from .evidence import Evidence, bag_of
-from .exchange import Exchange, instants, stamps
+from .exchange import Exchange, Stamp, instants, stamps
 from .judging import CHOOSE_OTHERS, broken, count, drift, undecided, unlisted
 from .verdicts import Judgement, Verdict
+
+Relation = tuple[Exchange, Sequence[Exchange]]  # a whole, and its parts
 
 AGAIN = (
     "run it again, as an entry may have been added meanwhile; if it stays so, answers are "
@@ -33,22 +36,65 @@ def same_twice(evidence: Evidence) -> Judgement:
             )
         return drift(f"{label}: the same items, in another order", "another order")
     difference = _difference(second.bag, first.bag, "the first time")
-    return _unequal(evidence, f"{label}: {difference}", first, second.bag)
+    return _unequal(evidence, f"{label}: {difference}", (first, (second,)))
 
 
-def _unequal(evidence: Evidence, text: str, base: Exchange, later: Counter[str]) -> Judgement:
-    """Judge a base that differs from later answers: was an entry added in between?
+def _unequal(evidence: Evidence, text: str, relation: Relation) -> Judgement:
+    """Judge answers that do not agree: was an entry added in between, or is one answer odd?
 
-    Only an answer that was sent again, and is still without what is in the later ones, shows that
-    it was not.
+    Only another answer that lacks an item too, or the same one sent again, shows that it was not.
     """
-    if base.bag - later or not set(later) - set(base.bag):
+    suspect = _suspect(*relation)
+    if suspect is None or len({one.request.name for one in suspects(evidence)}) > 1:
         return broken(text, AGAIN)
-    repeat = evidence.repeat(base)
+    repeat = evidence.repeat(suspect)
     if repeat is None or not repeat.is_answered:
         return undecided(f"{text}; an entry may have been added", AGAIN)
     text += f"; {evidence.label(repeat)}: {count(len(repeat.items), 'item')}"
-    return undecided(f"{text}, so entries were added") if repeat.bag > base.bag else broken(text)
+    if repeat.bag == suspect.bag:
+        return broken(text)
+    return undecided(f"{text}, so the answer has changed during the run")
+
+
+def suspects(evidence: Evidence) -> Iterator[Exchange]:
+    """The answers that lack an item that others have."""
+    whole, same = evidence.whole, evidence.get(plan.SAME)
+    alone, others = evidence.get(plan.ALONE), evidence.get(plan.OTHERS)
+    relations: list[Relation] = []
+    if whole and same:
+        relations.append((whole, (same,)))
+    if whole and alone and others:
+        relations.append((whole, (alone, others)))
+    if evidence.halves:
+        base, first, second = evidence.halves
+        relations.append((base, (first, second)))
+    for base, parts in relations:
+        suspect = _suspect(base, parts)
+        if suspect is not None:
+            yield suspect
+
+
+def _suspect(base: Exchange, parts: Sequence[Exchange]) -> Exchange | None:
+    """The answer that lacks an item; None if none does, or if one is not a list."""
+    if not all(one.is_answered for one in (base, *parts)):
+        return None
+    together = bag_of(parts)
+    if set(together) - set(base.bag):
+        return base
+    for key in base.bag - together:
+        if key not in together and not _is_at(key, parts[0]):
+            return min((part for part in parts if _reaches(part, key)), key=_size, default=None)
+    return None
+
+
+def _size(exchange: Exchange) -> int:
+    return len(exchange.items)
+
+
+def _reaches(exchange: Exchange, key: str) -> bool:
+    """Whether an item is in the range of a request; True if its time cannot be read."""
+    start, end = instant_of(exchange.request.start), instant_of(exchange.request.end)
+    return all(start <= stamp.instant <= end for stamp in _stamps(key))
 
 
 def halves_add_up(evidence: Evidence) -> Judgement:
@@ -67,10 +113,8 @@ def halves_add_up(evidence: Evidence) -> Judgement:
     for key in at_cut | {key for key in in_both if _is_at(key, first) and key in alone.bag}:
         del rest[key], summed[key]
     if rest != summed:
-        difference = _difference(alone.bag, halves, "the halves")
-        return _unequal(
-            evidence, f"{label}: the whole has {difference}", alone, halves + _of(alone, at_cut)
-        )
+        text = f"{label}: the whole has {_difference(alone.bag, halves, 'the halves')}"
+        return _unequal(evidence, text, (alone, (first, second)))
     text = f"{len(first.items)} and {len(second.items)} items make {len(alone.items)}"
     is_cut = bool(at_cut) or any(_is_at(key, first) for key in in_both)
     return Judgement(
@@ -78,15 +122,15 @@ def halves_add_up(evidence: Evidence) -> Judgement:
     )
 
 
-def _of(exchange: Exchange, keys: set[str]) -> Counter[str]:
-    return Counter({key: number for key, number in exchange.bag.items() if key in keys})
-
-
 def _is_at(key: str, first_half: Exchange) -> bool:
     """Whether an item is exactly where the range was cut."""
-    cut, item = instant_of(first_half.request.end), json.loads(key)
-    shown = stamps([item] if isinstance(item, dict) else [])
-    return any(stamp.instant <= cut < stamp.instant + stamp.unit for stamp in shown)
+    cut = instant_of(first_half.request.end)
+    return any(stamp.instant <= cut < stamp.instant + stamp.unit for stamp in _stamps(key))
+
+
+def _stamps(key: str) -> list[Stamp]:
+    item = json.loads(key)
+    return list(stamps([item] if isinstance(item, dict) else []))
 
 
 def instruments_add_up(evidence: Evidence) -> Judgement:
@@ -100,7 +144,7 @@ def instruments_add_up(evidence: Evidence) -> Judgement:
     label, apart = evidence.label(whole, alone, others), bag_of([alone, others])
     if whole.bag != apart:
         text = f"{label}: together they have {_difference(whole.bag, apart, 'apart')}"
-        return _unequal(evidence, text, whole, apart)
+        return _unequal(evidence, text, (whole, (alone, others)))
     if not (alone.items and others.items):
         return undecided(f"{label}: one of the two has no items", CHOOSE_OTHERS)
     text = f"{len(alone.items)} and {len(others.items)} items make {len(whole.items)}"
