@@ -1,0 +1,299 @@
+"""What is changed in an archive behind its back is noticed, and nothing is added to it then."""
+
+import re
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from mycirrus_cli.archive.chain import BrokenChainError, verified
+from mycirrus_cli.archive.schema import KINDS, SCHEMA
+from mycirrus_contract.standin.fleet import Entry
+from tests.support.archive import DAY, Site, written
+
+RUNS, COMMITS = 4, 18
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Site:
+    """An archive in which each column of each table has a value, and more than one row."""
+    site = Site(tmp_path_factory.mktemp("made"), written("a", "b", "c", "d", "e"))
+    site.entries += written("x", "y", instrument="QT2")
+    site.sync("QT1", "QT2", "--start", "2023-06-01")
+    site.entries[1] = Entry("QT1", site.entries[1].time, "Eve", "other")
+    del site.entries[3:5]
+    site.now += DAY
+    site.sync(code=5)
+    site.sync("--retire", "QT1")
+    site.sync("QT1", "--retire", "QT2")
+    return site
+
+
+@pytest.fixture
+def site(made: Site, tmp_path: Path) -> Site:
+    """A copy of it."""
+    copy = Site(tmp_path, made.entries, made.now)
+    copy.path.write_bytes(made.path.read_bytes())
+    return copy
+
+
+def tables() -> dict[str, list[str]]:
+    """The columns of each table."""
+    with closing(sqlite3.connect(":memory:")) as connection:
+        connection.executescript(SCHEMA)
+        names = "SELECT name FROM sqlite_master WHERE type = 'table'"
+        return {
+            name: [row[1] for row in connection.execute(f"PRAGMA table_info({name})")]
+            for (name,) in connection.execute(names)
+        }
+
+
+TABLES = tables()
+COLUMNS = [(table, column) for table, columns in TABLES.items() for column in columns]
+
+
+def noticed(site: Site) -> str:
+    """Verify the chain, which has to be broken, and return why."""
+    unlocked = f"{site.path.as_uri()}?immutable=1"
+    with closing(sqlite3.connect(unlocked, uri=True)) as connection:
+        try:
+            commits = list(verified(connection))
+        except BrokenChainError as error:
+            return str(error)
+    raise AssertionError(commits)
+
+
+def test_an_archive_that_does_not_fit_is_refused_by_a_check_and_by_a_run(site: Site) -> None:
+    site.change("UPDATE entry SET missing_since = NULL WHERE missing_since IS NOT NULL")
+    before, content = len(site.standin.requests), site.path.read_bytes()
+    line, said = site.check(code=1), site.sync(code=1)
+
+    assert line == said
+    assert re.fullmatch(
+        r"mycirrus: fleet\.db: does not fit its chain: commit \d+ of run 2, which began at "
+        r"2026-01-02T03:00:00\.000000Z: rows were changed, deleted or added\n",
+        line,
+    )
+    assert (len(site.standin.requests), site.path.read_bytes()) == (before, content)
+
+
+def test_an_archive_that_nobody_changed_fits(site: Site) -> None:
+    assert re.fullmatch(
+        rf"fleet\.db fits its chain: {RUNS} runs, 8 entries, head [0-9a-f]{{64}}\n", site.check()
+    )
+    assert site.query("SELECT count(*) FROM chain") == [(COMMITS,)]
+
+
+def test_the_tables_are_those_that_the_tests_change() -> None:
+    assert set(TABLES) == {"run", "instrument", "window", "entry", "chain"}
+    assert len(COLUMNS) == 13 + 5 + 10 + 8 + 2
+
+
+@pytest.mark.parametrize(("table", "column"), COLUMNS, ids=map(".".join, COLUMNS))
+def test_a_changed_value_is_noticed_in_each_column(table: str, column: str, site: Site) -> None:
+    """In the first and the last row that has one, whatever the new value is."""
+    fresh = site.path.read_bytes()
+    rows = site.query(f"SELECT rowid FROM {table} WHERE {column} IS NOT NULL ORDER BY rowid")
+    values = ["x'00'", "'changed'", "7777", "0.5"]
+    if column in {"user", "message", "ended", "retired", "missing_since"}:
+        values.append("NULL")
+    for (row,) in {rows[0], rows[-1]}:
+        for value in values:
+            site.path.write_bytes(fresh)
+            try:
+                site.change(f"UPDATE {table} SET {column} = {value} WHERE rowid = {row}")
+            except sqlite3.IntegrityError:  # a rowid is a number
+                continue
+            noticed(site)
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_a_deleted_row_is_noticed_in_each_table(table: str, site: Site) -> None:
+    fresh = site.path.read_bytes()
+    for (row,) in site.query(f"SELECT rowid FROM {table}"):
+        site.path.write_bytes(fresh)
+        site.change(f"DELETE FROM {table} WHERE rowid = {row}")
+        noticed(site)
+
+
+@pytest.mark.parametrize("number", ["max", "min"])
+@pytest.mark.parametrize("table", TABLES)
+def test_an_added_row_is_noticed_in_each_table(table: str, number: str, site: Site) -> None:
+    """A copy of the last row or of the first, as if the same commit had written it."""
+    keys = {"id", "number", "begun"} if table == "run" else {"id", "number"}
+    columns = ", ".join(f"{one} + 100" if one in keys else one for one in TABLES[table])
+    site.change(
+        f"INSERT INTO {table} SELECT {columns} FROM {table} "
+        f"WHERE rowid = (SELECT {number}(rowid) FROM {table})"
+    )
+    noticed(site)
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_two_rows_in_each_others_place_are_noticed_in_each_table(table: str, site: Site) -> None:
+    fresh = site.path.read_bytes()
+    keys = [row[0] for row in site.query(f"SELECT rowid FROM {table} ORDER BY rowid")]
+    for one, other in ((keys[0], keys[1]), (keys[-2], keys[-1]), (keys[0], keys[-1])):
+        site.path.write_bytes(fresh)
+        key = "number" if "number" in TABLES[table] else "id"
+        site.change(
+            f"UPDATE {table} SET {key} = -1 WHERE {key} = {one}",
+            f"UPDATE {table} SET {key} = {one} WHERE {key} = {other}",
+            f"UPDATE {table} SET {key} = {other} WHERE {key} = -1",
+        )
+        noticed(site)
+
+
+OBJECTS = [
+    f"{kind} {name}"
+    for kind, name in re.findall(r"^CREATE (TRIGGER|VIEW|INDEX) (\w+)", SCHEMA, re.MULTILINE)
+]
+
+
+@pytest.mark.parametrize("what", OBJECTS)
+def test_a_view_a_trigger_or_an_index_that_is_gone_or_another_is_noticed(
+    what: str, site: Site
+) -> None:
+    kind, name = what.split()
+    fresh = site.path.read_bytes()
+    other = {
+        "TRIGGER": f"CREATE TRIGGER {name} AFTER INSERT ON entry BEGIN SELECT 1; END",
+        "VIEW": f"CREATE VIEW {name} AS SELECT instrument, time, user, message FROM entry",
+        "INDEX": f"CREATE INDEX {name} ON entry (time)",
+    }[kind]
+    for statements in ((), (other,)):
+        site.path.write_bytes(fresh)
+        with closing(sqlite3.connect(site.path, isolation_level=None)) as connection:
+            for statement in (f"DROP {what}", *statements):
+                connection.execute(statement)
+
+        assert noticed(site) == f"not as the program makes it: {name}"
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "CREATE TABLE extra (a)",
+        "CREATE VIEW extra AS SELECT 1",
+        "CREATE TRIGGER extra AFTER INSERT ON entry BEGIN DELETE FROM chain; END",
+        "ALTER TABLE entry ADD COLUMN more",
+        "DROP TABLE entry",
+    ],
+)
+def test_what_is_added_to_the_tables_is_noticed(statement: str, site: Site) -> None:
+    with closing(sqlite3.connect(site.path, isolation_level=None)) as connection:
+        connection.execute(statement)
+    noticed(site)
+
+
+def test_statistics_of_sqlite_are_nothing_of_ours(site: Site) -> None:
+    with closing(sqlite3.connect(site.path, isolation_level=None)) as connection:
+        connection.execute("ANALYZE")
+        connection.execute("VACUUM")
+    site.check()
+    site.sync()
+
+
+def test_a_text_that_is_not_utf8_is_noticed_and_not_shown(site: Site) -> None:
+    site.change("UPDATE entry SET message = CAST(x'7365637265748fff' AS TEXT) WHERE id = 2")
+
+    assert "secret" not in noticed(site)
+
+
+def test_an_index_that_does_not_fit_its_table_is_noticed(site: Site) -> None:
+    """`log --from` would read from it."""
+    change = "UPDATE sqlite_master SET sql = ? WHERE name = 'entry_by_time'"
+    text = "CREATE INDEX entry_by_time ON entry (instrument, time)"
+    for sql, rebuild in ((f"{text} WHERE id < 3", False), (text, True)):
+        with closing(sqlite3.connect(site.path, isolation_level=None)) as connection:
+            if rebuild:
+                connection.execute("REINDEX entry_by_time")
+            connection.execute("PRAGMA writable_schema = ON")
+            connection.execute(change, (sql,))
+
+    assert "is damaged: " in site.check(code=1)
+
+
+def test_a_page_that_the_disk_has_lost_is_noticed(site: Site) -> None:
+    content = bytearray(site.path.read_bytes())
+    content[4096:8192] = bytes(4096)
+    site.path.write_bytes(content)
+
+    assert site.check(code=1).startswith("mycirrus: fleet.db: ")
+
+
+# A head that was kept elsewhere
+
+
+def test_only_a_head_shows_that_a_file_was_cut_back(site: Site) -> None:
+    early, head = site.path.read_bytes(), site.head()
+    site.now += DAY
+    site.sync()
+    late = site.head()
+
+    assert site.check("--head", head).split()[-1] == late
+    site.path.write_bytes(early)
+    assert site.check().split()[-1] == head
+    assert site.check("--head", late, code=1) == (
+        "mycirrus: fleet.db: the head is not in the chain: the file was cut back to an earlier "
+        "state or computed anew, or it is another archive\n"
+    )
+
+
+def test_only_a_head_shows_that_a_file_was_computed_anew(made: Site, tmp_path: Path) -> None:
+    forged = Site(tmp_path, [*made.entries[:-1], *written("forged", instrument="QT2")])
+    forged.sync("QT1", "QT2", "--start", "2023-06-01")
+
+    assert forged.check() != ""
+    assert "the head is not in the chain" in forged.check("--head", made.head(), code=1)
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (["--head", "12"], "--head must be the 64 digits that a run has shown: '12'"),
+        (["QT1"], "--check sends no request: of the other options it takes --head alone"),
+        (["--verify"], "it takes --head alone"),
+        (["--dry-run"], "it takes --head alone"),
+    ],
+)
+def test_a_check_takes_a_head_and_nothing_else(words: list[str], line: str, site: Site) -> None:
+    assert line in site.check(*words, code=2)
+
+
+def test_a_check_needs_no_right_to_write(site: Site) -> None:
+    before = site.path.stat().st_mtime_ns
+    site.path.chmod(0o400)
+    site.check()
+
+    assert site.path.stat().st_mtime_ns == before
+    assert list(site.folder.iterdir()) == [site.path]
+
+
+def test_every_column_is_read_for_the_chain(site: Site) -> None:
+    """What the chain reads is what the tables have."""
+    with closing(sqlite3.connect(site.path)) as connection:
+        read = {
+            f"{kind.read.split(' FROM ')[1].split()[0]}.{one[0]}"
+            for kind in KINDS
+            for one in connection.execute(kind.read).description
+        }
+        assert sum(1 for _ in verified(connection)) == COMMITS
+
+    assert read == {f"{table}.{column}" for table, column in COLUMNS if table != "chain"}
+
+
+def test_a_mistake_at_the_prompt_of_sqlite_changes_nothing(site: Site) -> None:
+    """The triggers refuse it."""
+    before = site.path.read_bytes()
+    with closing(sqlite3.connect(site.path, isolation_level=None)) as connection:
+        for table, columns in TABLES.items():
+            for statement in (f"DELETE FROM {table}", f"UPDATE {table} SET {columns[0]} = 99"):
+                with pytest.raises(sqlite3.IntegrityError, match="an archive keeps every row"):
+                    connection.execute(statement)
+        for table, column in (("run", "ended"), ("entry", "missing_since")):
+            with pytest.raises(sqlite3.IntegrityError, match="an archive keeps every row"):
+                connection.execute(f"UPDATE {table} SET {column} = 1 WHERE {column} IS NOT NULL")
+
+    assert site.path.read_bytes() == before
