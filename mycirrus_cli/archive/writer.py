@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from .store import Store
 
 # Commits that wait for the disk before requests have to wait for it.
-MOST_WAITING = 8
+MOST_WAITING = 4
 
 Keep = Callable[[Callable[[], object]], None]
 
