@@ -1,0 +1,97 @@
+"""A year of nights: 365 runs, ten of them killed, of a log that gains and loses entries."""
+
+import random
+import sqlite3
+from collections import Counter
+from contextlib import closing
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from mycirrus_cli.archive.chain import verified
+from mycirrus_contract.standin.fleet import Entry
+from tests.cli.archive.test_interruptions import KilledError, killed_at
+from tests.support.archive import DAY, NIGHT, Row, Site, at, csv_time
+
+SERIALS = [f"QT{number}" for number in range(1, 5)]
+NIGHTS, KILLS = 365, 10
+REVOKED = range(200, 215)  # nights on which the key may not see QT3
+
+
+def row(entry: Entry) -> Row:
+    return entry.instrument, csv_time(entry.time), entry.user, entry.message
+
+
+def change(chance: random.Random, site: Site, gone: list[Row]) -> str:
+    """Let a day pass at the server: notes, some of them late, and seldom a change of the past.
+
+    Returns:
+        What the run has to notice: "changed", "missing" or nothing.
+    """
+    for serial in SERIALS:
+        if chance.random() < 0.4:
+            late = chance.choice([0.1, 0.3, 0.9, 40, 300])
+            text = f"{chance.gauss(0, 0.1):+.2f} dB"
+            site.entries.append(Entry(serial, at(site.now - late * DAY), "Ann", text))
+    kind = chance.choices(["", "changed", "missing"], [0.9, 0.05, 0.05])[0]
+    archived = site.current()
+    known = [one for one in site.entries if row(one) in archived and one.instrument != "QT3"]
+    recent = [one for one in known if one.time > at(site.now - 360 * DAY)]
+    if not kind or len(recent) < 20:
+        return ""
+    entry = chance.choice(recent)
+    gone.append(row(entry))
+    site.entries.remove(entry)
+    if kind == "changed":
+        site.entries.append(Entry(entry.instrument, entry.time, "Eve", f"not {entry.message}"))
+    return kind
+
+
+def test_the_archive_is_right_after_each_night_of_a_year(tmp_path: Path) -> None:
+    chance = random.Random(16)  # noqa: S311 - the same year every time
+    site, gone = Site(tmp_path), list[Row]()
+    site.entries = [
+        Entry(serial, at(NIGHT - days * DAY), "Ann", f"{serial}, {days}")
+        for serial in SERIALS
+        for days in range(20, 1000, 90)
+    ]
+    first = site.requests(*SERIALS, "--last", "3y")
+    killed = set(chance.sample(range(NIGHTS), KILLS))
+    heads, hidden = [site.head()], list[Entry]()
+
+    for night in range(NIGHTS):
+        site.now += DAY
+        kind = change(chance, site, gone)
+        site.entries += hidden
+        hidden = [one for one in site.entries if one.instrument == "QT3" and night in REVOKED]
+        site.entries = [one for one in site.entries if one not in hidden]
+        before = len(site.standin.requests)
+        if night in killed:
+            with pytest.raises(KilledError), killed_at(chance.randint(1, 6), before=night % 2 == 0):
+                site.run("sync", "fleet.db", "--concurrency", "1")
+            site.now += timedelta(hours=chance.choice([1, 2]))
+        done = site.run("sync", "fleet.db")
+        requests = len(site.standin.requests) - before
+        is_revoked = night == REVOKED.start
+
+        assert done.returncode == (5 if kind or is_revoked else 0), (night, done.stderr)
+        assert (f"mycirrus: {kind}: QT" in done.stderr) == bool(kind), (night, done.stderr)
+        assert ("no longer seen" in done.stderr) == is_revoked
+        assert len(SERIALS) <= requests <= (2 * len(SERIALS) if night in killed else len(SERIALS))
+        others = [serial for serial in SERIALS if serial != "QT3" or not hidden]
+        archived = Counter(one for one in site.current().elements() if one[0] in others)
+        assert archived == site.truth(others)
+        heads.append(done.stderr.split()[-1])
+
+    rows = site.query("SELECT instrument, time, user, message, missing_since FROM history")
+    assert first == len(SERIALS) * 4
+    assert Counter(one[:4] for one in rows if one[4] is not None) == Counter(gone)
+    assert len(gone) > 20
+    assert len(rows) == site.current().total() + len(gone)
+    site.check("--head", heads[0])
+    with closing(sqlite3.connect(site.path)) as connection:
+        assert {*heads} <= {commit.hash.hex() for commit in verified(connection)}
+    assert site.requests("--verify") == len(SERIALS) * 5
+    assert site.current() == site.truth(SERIALS)
+    assert list(site.folder.iterdir()) == [site.path]
