@@ -1,4 +1,4 @@
-"""Write ``docs/cli.md`` from the command's help and ``docs/terminal.svg`` from its output."""
+"""Write ``docs/cli.md`` from the command's help, and two pictures from what it shows and writes."""
 
 import io
 import os
@@ -24,6 +24,10 @@ TYPED = [
     "mycirrus log QT123456 QT234567 --start 2018-01-01 --end 2026-01-01 --output fleet.csv",
     "head -3 fleet.csv",
 ]
+REPORT = (
+    "mycirrus report QT123456 QT234567 QT345678 QT999999 --start 2022-01-01 --end 2026-01-01 "
+    "--max-gap 80d --quiet --output -"
+)
 WIDTH = 96
 # Without the fonts of another host.
 SVG = re.sub(r"@font-face \{\{.*?\}\}\n", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL)
@@ -45,6 +49,15 @@ def terminal() -> str:
     console = Console(
         record=True, width=WIDTH, file=io.StringIO(), force_terminal=True, _environ={}
     )
+    for line, output in zip(TYPED, _outputs(TYPED), strict=True):
+        console.print(Text("$ ", "green"), Text(line, "bold"), sep="")
+        console.print(Text.from_ansi(output))
+    picture = console.export_svg(title="mycirrus", code_format=SVG, unique_id="mycirrus")
+    return "\n".join(line.rstrip() for line in picture.splitlines()) + "\n"
+
+
+def _outputs(lines: list[str]) -> list[str]:
+    """Run lines of bash, one after the other in a new folder, with the stand-in as the server."""
     with tempfile.TemporaryDirectory() as folder, serve(Standin()) as url:
         environment = {
             "COLUMNS": str(WIDTH),
@@ -55,9 +68,8 @@ def terminal() -> str:
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
             "TERM": "xterm-256color",
         }
-        for line in TYPED:
-            console.print(Text("$ ", "green"), Text(line, "bold"), sep="")
-            done = subprocess.run(
+        return [
+            subprocess.run(
                 ["bash", "-c", line],
                 cwd=folder,
                 env=environment,
@@ -66,13 +78,26 @@ def terminal() -> str:
                 text=True,
                 check=False,
                 timeout=60,
-            )
-            console.print(Text.from_ansi(done.stdout))
-    picture = console.export_svg(title="mycirrus", code_format=SVG, unique_id="mycirrus")
-    return "\n".join(line.rstrip() for line in picture.splitlines()) + "\n"
+            ).stdout
+            for line in lines
+        ]
 
 
-FILES = {"cli.md": reference, "terminal.svg": terminal}
+def report() -> str:
+    """Return a picture of the top of a report: its HTML, made XML, inside an SVG."""
+    (html,) = _outputs([REPORT])
+    xhtml = re.sub(r"<((?:meta|br|col|hr|wbr)\b[^>]*)>", r"<\1/>", html.partition("<html")[2])
+    xhtml = re.sub(r"http://127\.0\.0\.1:\d+", "https://api.example.invalid", xhtml)
+    xhtml = re.sub(r"Created <time .*?</time>", "Created 2026-01-01T00:00:00Z", xhtml)
+    xhtml = xhtml.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ')
+    return (
+        '<svg xmlns="http://www.w3.org/2000/svg" width="900" height="620">\n'
+        '<foreignObject width="900" height="620">\n'
+        f'<html xmlns="http://www.w3.org/1999/xhtml"{xhtml.rstrip()}\n</foreignObject>\n</svg>\n'
+    )
+
+
+FILES = {"cli.md": reference, "report.svg": report, "terminal.svg": terminal}
 
 if __name__ == "__main__":
     for name, content in FILES.items():
