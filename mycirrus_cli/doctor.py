@@ -22,6 +22,7 @@ from cirrus_ext.errors import (
 from cirrus_ext.ranges import check_serial
 from cirrus_ext.retry import RetryPolicy, http_date
 from cirrus_ext.settings import Secret, find_base_url
+from mycirrus_contract.text import plain
 
 from .exits import DONE, FAILED
 from .keys import find_key
@@ -52,7 +53,7 @@ class Finding:
     def in_lines(self, width: int) -> str:
         """Return the text that is printed: subject, verdict, and the explanation beside them."""
         return textwrap.fill(
-            self.words,
+            plain(self.words, "?"),
             max(width, 40),
             initial_indent=f"{self.about:<9}{self.verdict:<7}",
             subsequent_indent=" " * 16,

@@ -1,5 +1,6 @@
 """Writes an Excel workbook. Needs XlsxWriter."""
 
+import io
 import shutil
 import tempfile
 import weakref
@@ -25,7 +26,7 @@ class XLSXWriter:
 
     A text is never a formula, a link or a number, so serial numbers keep their zeros. Times are
     dates of Excel, in milliseconds; one that Excel cannot hold exactly is a text. Rows go to a
-    temporary file, so that the length of a log takes no memory.
+    temporary file, and only the packed workbook is in memory, some 20 bytes for each entry.
 
     Args:
         stream: Where to write.
@@ -45,7 +46,9 @@ class XLSXWriter:
         self._without_entry = dict.fromkeys(map(valid_text, instruments))
         self._rows = 0
         folder = tempfile.mkdtemp(prefix="mycirrus.")
-        self._book = xlsxwriter.Workbook(stream, {"constant_memory": True, "tmpdir": folder})
+        # Packed in memory: a ZipFile whose stream has failed writes to it again when it is deleted.
+        self._stream, self._packed = stream, io.BytesIO()
+        self._book = xlsxwriter.Workbook(self._packed, {"constant_memory": True, "tmpdir": folder})
         self._text = self._book.add_format({"num_format": "@"})  # stays a text when it is edited
         self._date = self._book.add_format({"num_format": "yyyy-mm-dd hh:mm:ss.000"})
         self._columns = [name for name in WIDTHS if zone is not UTC or name != "UTC offset"]
@@ -113,6 +116,8 @@ class XLSXWriter:
         self._log.autofilter(0, 0, self._rows, len(self._columns) - 1)
         self._book.close()
         self._clean()
+        self._stream.write(self._packed.getbuffer())
+        self._stream.flush()
 
 
 def _remove(folder: str, sheets: Sequence[Any]) -> None:

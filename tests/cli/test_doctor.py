@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from mycirrus_cli.doctor import Examination, _clock
+from mycirrus_contract.messages import Reply
 from mycirrus_contract.standin.adapters import Standin
 from mycirrus_contract.standin.rules import KEY_WITHOUT_SCOPE
 from tests.support.command import NOWHERE, mycirrus
@@ -100,6 +101,16 @@ def test_the_first_instrument_of_the_contract_checks_is_the_default() -> None:
     mycirrus("doctor", standin=standin, MYCIRRUS_INSTRUMENTS=f" {SERIAL},QT2")
 
     assert f"instruments={SERIAL}&" in standin.requests[0].query
+
+
+def test_a_text_of_the_server_does_nothing_to_the_terminal() -> None:
+    body = b'{"error": "\\u001b[2J", "description": "\\u202e"}'
+    standin = Standin()
+    standin.handle = lambda _: Reply(403, {"content-type": "application/json"}, body)  # type: ignore[method-assign]
+    done = mycirrus("doctor", SERIAL, standin=standin)
+
+    assert "(403 ?[2J)" in on_one_line(done.stdout)
+    assert "\x1b" not in done.stdout + done.stderr
 
 
 def test_its_lines_fit_the_terminal_and_stand_beside_the_verdict() -> None:

@@ -1,6 +1,7 @@
 """``--output`` is a complete file or the old one, on any file system, or a stream."""
 
 import errno
+import gc
 import os
 import socket
 import stat
@@ -12,6 +13,7 @@ from typing import Any, TextIO
 
 import pytest
 
+from mycirrus_cli.arguments import FORMATS
 from mycirrus_cli.main import main
 from mycirrus_contract.standin.adapters import Standin, serve
 from tests.support.command import (
@@ -354,6 +356,15 @@ def test_a_full_disk_is_an_error_and_a_reader_that_has_read_enough_is_none(
     assert done.returncode == code
     assert done.stderr.endswith(line)
     assert done.stderr.count("\n") == code
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_device_that_is_full_is_an_error_with_each_format(form: str) -> None:
+    words = ("log", "QT123456", *YEARS, "--format", form, "--output", "/dev/full")
+    done = mycirrus(*words)
+    gc.collect()  # what is deleted writes nothing more
+
+    assert (done.returncode, done.stderr) == (1, "mycirrus: /dev/full: No space left on device\n")
 
 
 @pytest.mark.parametrize(
