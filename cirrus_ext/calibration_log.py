@@ -181,6 +181,7 @@ def _leap_second(text: str) -> datetime | None:
     """Return a leap second, which Python does not know, as the last microsecond of its minute."""
     try:
         moment = datetime.fromisoformat(_SECOND_60.sub(r":59.999999\1", text))
-    except ValueError:
+        in_utc = moment.astimezone(UTC)
+    except (OverflowError, ValueError):  # the offset leads out of the years 1 to 9999
         return None
-    return moment if moment.tzinfo and moment.astimezone(UTC).strftime("%H:%M") == "23:59" else None
+    return moment if moment.tzinfo and in_utc.strftime("%H:%M") == "23:59" else None

@@ -64,7 +64,7 @@ def is_cut_off(content: bytes) -> bool:
         return in_a_string or in_a_number or in_a_name
     except UnicodeDecodeError as error:
         return error.reason == "unexpected end of data"
-    except RecursionError:
+    except (RecursionError, ValueError):  # too deep, or a number of too many digits
         return False
     return False
 

@@ -132,7 +132,7 @@ def test_every_beginning_of_a_json_array_is_cut_off_and_nothing_else_is() -> Non
     assert not any(map(is_cut_off, (b"", b"<html>", b"tru", b"[1 2]", b"[" * 100_000, b'["\xff"]')))
 
 
-@pytest.mark.parametrize("content", [b"<html>", b"", WHOLE + b"x", b"tru"])
+@pytest.mark.parametrize("content", [b"<html>", b"", WHOLE + b"x", b"tru", b"[" + b"1" * 5_000])
 def test_a_body_that_is_whole_and_wrong_is_not_requested_again(
     calibration_log: Any, content: bytes
 ) -> None:
@@ -151,6 +151,8 @@ def test_a_body_that_is_whole_and_wrong_is_not_requested_again(
         ("2016-12-31T22:59:60Z", None),
         ("2016-12-31T23:59:61Z", None),
         ("2016-12-31T23:59:60", None),
+        ("0001-01-01T00:00:60+14:00", None),
+        ("9999-12-31T23:59:60-14:00", None),
     ],
 )
 @pytest.mark.parametrize("more", [{}, {"site": "Roof"}], ids=["known fields", "another field"])
