@@ -10,7 +10,7 @@ def _switch(default: object, text: str) -> Any:
 
 @dataclass(frozen=True)
 class Switches:
-    """Each field is a question of ``questions.yaml``, and its default is what is assumed there."""
+    """Each field is an open question of ``questions.yaml``; its default is the assumption there."""
 
     start_inclusive: bool = _switch(default=True, text="return an item exactly at start")
     end_inclusive: bool = _switch(default=True, text="return an item exactly at end")
