@@ -81,7 +81,7 @@ def _one_line(path: Path) -> Generator[None]:
         yield
     except OSError as error:
         raise CommandError(f"--output {path}: {error.strerror}") from None
-    except RuntimeError:  # of Python 3.11 and 3.12, for a link to itself
+    except RuntimeError:  # a link to itself
         raise CommandError(f"--output {path}: is a link that leads nowhere") from None
 
 
@@ -121,6 +121,8 @@ def checked(path: Path) -> Path:
     with _one_line(path):
         target = path.resolve()
         exists = target.exists()
+        if target.is_symlink():  # to itself, which raises nothing in Python 3.13
+            raise RuntimeError
         if target.is_dir():
             raise CommandError(f"--output {path}: is a folder; give the name of a file")
         if exists and not target.is_file():

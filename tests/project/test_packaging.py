@@ -257,6 +257,20 @@ def test_pip_installs_the_wheel_and_its_program(environment: Path, wheel: Path) 
 # --- the source archive
 
 
+@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="this is no repository")
+def test_the_source_archive_leaves_out_no_file_of_the_repository() -> None:
+    listed = subprocess.run(
+        ["git", "ls-files"],  # noqa: S607 - whichever git there is
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    names = {name.partition("/")[0] for name in listed.splitlines()}
+
+    assert names - set(SDIST["only-include"]) == {".gitattributes", ".gitignore", "pyproject.toml"}
+
+
 def test_the_source_archive_has_the_sources_and_the_tests_and_makes_the_same_wheel(
     wheel: Path, sdist: Path, tmp_path: Path
 ) -> None:

