@@ -1,20 +1,18 @@
 """The chain: a hash for each commit, over the hash before it and over what the commit wrote."""
 
 import hashlib
-import heapq
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator
-from itertools import groupby, zip_longest
-from operator import itemgetter
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from .schema import KINDS, SCHEMA, Kind
+from .schema import KINDS, SCHEMA
 
 # What one commit wrote: the name of a kind, the number of the commit, and the other values.
 Change = tuple[Any, ...]
 
 FIRST = bytes(hashlib.sha256().digest_size)  # stands for the hash before the first commit
+_NONE: Change = ("", None)  # after the last one
 _ENCODER = json.JSONEncoder(separators=(",", ":"))
 
 
@@ -38,18 +36,17 @@ class Commit(NamedTuple):
     changes: list[Change]
 
 
-def next_hash(before: bytes, changes: Iterable[Change]) -> bytes:
+def next_hash(before: bytes, changes: Sequence[Change]) -> bytes:
     """Return the hash of a commit.
 
     Args:
         before: The hash of the commit before it, `FIRST` if there is none.
-        changes: What it wrote, in any order.
+        changes: What it wrote, in the order of `KINDS` and of their `read`.
 
     Raises:
         TypeError: A value is neither a text, a number nor None.
     """
-    lines = sorted(map(_ENCODER.encode, changes))
-    return hashlib.sha256(before + "\n".join(lines).encode()).digest()
+    return hashlib.sha256(before + _ENCODER.encode(changes).encode()).digest()
 
 
 def verified(connection: sqlite3.Connection) -> Iterator[Commit]:
@@ -59,35 +56,35 @@ def verified(connection: sqlite3.Connection) -> Iterator[Commit]:
         BrokenChainError: One does not fit, or the tables are not those of `SCHEMA`.
     """
     _check_schema(connection)
-    before, number = FIRST, 0
-    rows = connection.execute("SELECT number, hash FROM chain ORDER BY number")
-    sources = [_changes(connection, kind) for kind in KINDS]
-    groups = groupby(heapq.merge(*sources, key=itemgetter(1)), key=itemgetter(1))
-    for number, (row, group) in enumerate(zip_longest(rows, groups), 1):
-        if row is None or group is None or row[0] != number or group[0] != number:
-            raise BrokenChainError(number, "rows were deleted or added")
-        changes = list(group[1])
-        try:
-            expected = next_hash(before, changes)
-        except TypeError:
-            raise BrokenChainError(number, "a value is of the wrong type") from None
-        if row[1] != expected:
-            raise BrokenChainError(number, "rows were changed, deleted or added")
-        before = expected
-        yield Commit(number, before, changes)
-
-
-def _changes(connection: sqlite3.Connection, kind: Kind) -> Iterator[Change]:
     try:
-        for row in connection.execute(kind.read):
-            if not isinstance(row[0], int):
-                raise BrokenChainError(0, f"a row of {kind.name!r} is of no commit")
-            yield (kind.name, *row)
+        yield from _commits(connection)
     except sqlite3.OperationalError as error:
         if "decode" not in str(error):
             raise
         # Without the error's own words: it quotes the text.
-        raise BrokenChainError(0, f"a text of {kind.name!r} is not UTF-8") from None
+        raise BrokenChainError(0, "a text is not UTF-8") from None
+
+
+def _commits(connection: sqlite3.Connection) -> Iterator[Commit]:
+    before, number = FIRST, 0
+    sources = [connection.execute(kind.read) for kind in KINDS]
+    following: list[Change] = [next(source, _NONE) for source in sources]
+    chain = connection.execute("SELECT number, hash FROM chain ORDER BY number")
+    for number, (found, in_chain) in enumerate(chain, 1):
+        changes: list[Change] = []
+        for index, source in enumerate(sources):
+            while following[index][1] == number:
+                changes.append(following[index])
+                following[index] = next(source, _NONE)
+        try:
+            before = next_hash(before, changes)
+        except TypeError:
+            raise BrokenChainError(number, "a value is of the wrong type") from None
+        if found != number or in_chain != before:
+            raise BrokenChainError(number, "rows were changed, deleted or added")
+        yield Commit(number, before, changes)
+    if any(change is not _NONE for change in following):
+        raise BrokenChainError(number + 1, "rows were added, or the end of the chain was deleted")
 
 
 def _check_schema(connection: sqlite3.Connection) -> None:

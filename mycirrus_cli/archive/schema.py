@@ -127,8 +127,8 @@ class Kind:
     Attributes:
         name: Of the table, or what happens to its row.
         write: The statement that writes one.
-        read: The statement that returns all of them, by commit, each with the values that `write`
-            took, in the same order. The first is the number of the commit.
+        read: The statement that returns all of them, by commit: the name, the number of the commit
+            and the values that `write` took, in the same order.
     """
 
     name: str
@@ -140,29 +140,29 @@ RUN = Kind(
     "run",
     "INSERT INTO run (begun, id, started, until, server, version, verify) "
     "VALUES (?, ?, ?, ?, ?, ?, ?)",
-    "SELECT begun, id, started, until, server, version, verify FROM run ORDER BY begun",
+    "SELECT 'run', begun, id, started, until, server, version, verify FROM run ORDER BY begun",
 )
 END = Kind(
     "end",
     "UPDATE run SET ended = ?, answered = ?, failed = ?, new = ?, changed = ?, missing = ? "
     "WHERE id = ?",
-    "SELECT ended, answered, failed, new, changed, missing, id FROM run "
+    "SELECT 'end', ended, answered, failed, new, changed, missing, id FROM run "
     "WHERE coalesce(ended, answered, failed, new, changed, missing) IS NOT NULL ORDER BY ended",
 )
 INSTRUMENT = Kind(
     "instrument",
     "INSERT INTO instrument (added, id, serial, start) VALUES (?, ?, ?, ?)",
-    "SELECT added, id, serial, start FROM instrument ORDER BY added, id",
+    "SELECT 'instrument', added, id, serial, start FROM instrument ORDER BY added, id",
 )
 RETIRED = Kind(
     "retired",
     "UPDATE instrument SET retired = ? WHERE id = ?",
-    "SELECT retired, id FROM instrument WHERE retired IS NOT NULL ORDER BY retired, id",
+    "SELECT 'retired', retired, id FROM instrument WHERE retired IS NOT NULL ORDER BY retired, id",
 )
 WINDOW = Kind(
     "window",
     "INSERT INTO window VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-    "SELECT number, run, instrument, start, until, result, found, new, changed, missing "
+    "SELECT 'window', number, run, instrument, start, until, result, found, new, changed, missing "
     "FROM window ORDER BY number",
 )
 ENTRY = Kind(
@@ -170,12 +170,12 @@ ENTRY = Kind(
     "INSERT INTO entry (first_seen, id, instrument, time, user, message, extra) "
     "VALUES (?, ?, ?, ?, ?, ?, ?)",
     # Each commit has greater ids than those before it: no need to sort.
-    "SELECT first_seen, id, instrument, time, user, message, extra FROM entry ORDER BY id",
+    "SELECT 'entry', first_seen, id, instrument, time, user, message, extra FROM entry ORDER BY id",
 )
 MISSING = Kind(
     "missing",
     "UPDATE entry SET missing_since = ? WHERE id = ?",
-    "SELECT missing_since, id FROM entry WHERE missing_since IS NOT NULL "
+    "SELECT 'missing', missing_since, id FROM entry WHERE missing_since IS NOT NULL "
     "ORDER BY missing_since, id",
 )
 KINDS = (RUN, END, INSTRUMENT, RETIRED, WINDOW, ENTRY, MISSING)

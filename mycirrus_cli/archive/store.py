@@ -19,6 +19,7 @@ from .schema import (
     END,
     ENTRY,
     INSTRUMENT,
+    KINDS,
     MISSING,
     RETIRED,
     RUN,
@@ -148,9 +149,10 @@ class Store:
 
     def _commit(self, writes: Sequence[Write]) -> None:
         number = self.state.number + 1
-        for kind, values in writes:
+        in_order = sorted(writes, key=lambda write: (KINDS.index(write[0]), write[1][0]))
+        for kind, values in in_order:
             self._connection.execute(kind.write, (number, *values))
-        changes = [(kind.name, number, *values) for kind, values in writes]
+        changes = [(kind.name, number, *values) for kind, values in in_order]
         commit = Commit(number, next_hash(self.state.head, changes), changes)
         self._connection.execute("INSERT INTO chain VALUES (?, ?)", (number, commit.hash))
         self.state.apply(commit)

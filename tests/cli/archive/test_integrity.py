@@ -277,7 +277,7 @@ def test_every_column_is_read_for_the_chain(site: Site) -> None:
         read = {
             f"{kind.read.split(' FROM ')[1].split()[0]}.{one[0]}"
             for kind in KINDS
-            for one in connection.execute(kind.read).description
+            for one in connection.execute(kind.read).description[1:]
         }
         assert sum(1 for _ in verified(connection)) == COMMITS
 

@@ -1,20 +1,26 @@
 """A year of nights: 365 runs, ten of them killed, of a log that gains and loses entries."""
 
+import io
+import os
 import random
 import sqlite3
 from collections import Counter
-from contextlib import closing
+from contextlib import chdir, closing, redirect_stderr
 from datetime import timedelta
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
+from mycirrus_cli import sync
 from mycirrus_cli.archive.chain import verified
+from mycirrus_cli.arguments import parse
 from mycirrus_contract.standin.fleet import Entry
 from tests.cli.archive.test_interruptions import KilledError, killed_at
 from tests.support.archive import DAY, NIGHT, Row, Site, at, csv_time
+from tests.support.command import NOWHERE, client_defaults, environment
 
-SERIALS = [f"QT{number}" for number in range(1, 5)]
+SERIALS = [f"QT{number}" for number in range(1, 4)]
 NIGHTS, KILLS = 365, 10
 REVOKED = range(200, 215)  # nights on which the key may not see QT3
 
@@ -48,6 +54,23 @@ def change(chance: random.Random, site: Site, gone: list[Row]) -> str:
     return kind
 
 
+OPTIONS = parse(["sync", "fleet.db", "--concurrency", "2"])
+
+
+def night_run(site: Site) -> tuple[int, str]:
+    """Bring the archive up to date; in a tenth of the time of the whole command."""
+    site.serve()
+    with (
+        site.clock(),
+        client_defaults(transport=site.standin.transport()),
+        mock.patch.dict(os.environ, environment(NOWHERE)),
+        chdir(site.folder),
+        redirect_stderr(io.StringIO()) as said,
+    ):
+        code = sync.run(OPTIONS)
+    return code, said.getvalue()
+
+
 def test_the_archive_is_right_after_each_night_of_a_year(tmp_path: Path) -> None:
     chance = random.Random(16)  # noqa: S311 - the same year every time
     site, gone = Site(tmp_path), list[Row]()
@@ -69,20 +92,20 @@ def test_the_archive_is_right_after_each_night_of_a_year(tmp_path: Path) -> None
         before = len(site.standin.requests)
         if night in killed:
             with pytest.raises(KilledError), killed_at(chance.randint(1, 6), before=night % 2 == 0):
-                site.run("sync", "fleet.db", "--concurrency", "1")
+                night_run(site)
             site.now += timedelta(hours=chance.choice([1, 2]))
-        done = site.run("sync", "fleet.db")
+        code, said = night_run(site)
         requests = len(site.standin.requests) - before
         is_revoked = night == REVOKED.start
 
-        assert done.returncode == (5 if kind or is_revoked else 0), (night, done.stderr)
-        assert (f"mycirrus: {kind}: QT" in done.stderr) == bool(kind), (night, done.stderr)
-        assert ("no longer seen" in done.stderr) == is_revoked
+        assert code == (5 if kind or is_revoked else 0), (night, said)
+        assert (f"mycirrus: {kind}: QT" in said) == bool(kind), (night, said)
+        assert ("no longer seen" in said) == is_revoked
         assert len(SERIALS) <= requests <= (2 * len(SERIALS) if night in killed else len(SERIALS))
         others = [serial for serial in SERIALS if serial != "QT3" or not hidden]
         archived = Counter(one for one in site.current().elements() if one[0] in others)
         assert archived == site.truth(others)
-        heads.append(done.stderr.split()[-1])
+        heads.append(said.split()[-1])
 
     rows = site.query("SELECT instrument, time, user, message, missing_since FROM history")
     assert first == len(SERIALS) * 4
