@@ -305,7 +305,7 @@ OPERATIONS = st.lists(
 NO_SHRINKING = [Phase.explicit, Phase.reuse, Phase.generate]
 
 
-@settings(max_examples=60, phases=NO_SHRINKING)
+@settings(max_examples=40, phases=NO_SHRINKING)
 @given(OPERATIONS)
 def test_after_any_sequence_the_archive_is_what_the_server_has(
     tmp_path_factory: pytest.TempPathFactory, operations: list[tuple[str, int | None, object]]
