@@ -106,7 +106,7 @@ def test_the_first_instrument_of_the_contract_checks_is_the_default() -> None:
 def test_a_text_of_the_server_does_nothing_to_the_terminal() -> None:
     body = b'{"error": "\\u001b[2J", "description": "\\u202e"}'
     standin = Standin()
-    standin.handle = lambda _: Reply(403, {"content-type": "application/json"}, body)  # type: ignore[method-assign]
+    standin.handle = lambda request: Reply(403, {"content-type": "application/json"}, body)  # type: ignore[method-assign]
     done = mycirrus("doctor", SERIAL, standin=standin)
 
     assert "(403 ?[2J)" in on_one_line(done.stdout)
