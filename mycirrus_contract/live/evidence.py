@@ -96,9 +96,11 @@ class Evidence:
             return exchange.status is not None and (
                 exchange.status < 500 or self._is_up_after(exchange)
             )
-        return not is_passing(exchange) and any(
-            doubt_of(other) == doubt for other in self.exchanges if other not in (exchange, repeat)
-        )
+        is_taken = exchange.status == 200 and exchange.request.key == "right"
+        if is_passing(exchange) or (is_taken and not failure_of(exchange)):
+            return False  # what another request gets says nothing of this one
+        others = (one for one in self.exchanges if one not in (exchange, repeat))
+        return any(doubt_of(one) == doubt for one in others)
 
     def _is_up_after(self, exchange: Exchange) -> bool:
         later = self.exchanges[self.exchanges.index(exchange) + 1 :]
@@ -139,13 +141,11 @@ def failure_of(exchange: Exchange) -> str:
 def doubt_of(exchange: Exchange) -> str:
     """Say why an answer needs another one that confirms it; empty if it does not.
 
-    It fails, or it refuses in another way than expected.
+    It fails, or its status is not the expected one.
     """
     expected = plan.EXPECTED.get(exchange.request.name.removesuffix(plan.again("")))
-    status = exchange.status
-    is_refusal = status is not None and 400 <= status <= 499
-    is_odd = expected is not None and is_refusal and status != expected
-    return failure_of(exchange) or (f"answered {status}" if is_odd else "")
+    is_odd = expected is not None and exchange.status != expected
+    return failure_of(exchange) or (f"answered {exchange.status}" if is_odd else "")
 
 
 def can_be_confirmed(exchange: Exchange) -> bool:
@@ -162,7 +162,7 @@ def can_be_confirmed(exchange: Exchange) -> bool:
 def summary(reply: Reply, problems: Sequence[Problem]) -> str:
     """What is wrong with a reply, in a line: ``200, but $ is not of type array``."""
     first = str(problems[0])
-    if problems[0].path == "content-type":
+    if problems[0].path == "content-type" and "charset" not in first:
         kind = reply.media_type if reply.media_type in KNOWN_TYPES else "another media type"
         first += f" but {kind if reply.media_type else 'nothing'}"
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""

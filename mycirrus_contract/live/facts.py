@@ -50,11 +50,11 @@ def _status(name: str) -> Observer:
         exchange = evidence.get(name)
         if exchange is None or not evidence.is_up:
             return None
+        if not evidence.is_sure(exchange):
+            return None
         if exchange.is_answered:
             return Observed("200, with a list of items", agrees=False)
         is_long = name == plan.OVER_LONG_RANGE
-        if not evidence.is_sure(exchange):
-            return None
         if not exchange.is_refused or (is_long and not evidence.reaches(exchange)):
             return None
         return Observed(_refusal(exchange), exchange.status == 400)
@@ -68,7 +68,7 @@ def _naive(evidence: Evidence) -> Observed | None:
         return None
     if exchange.is_refused and evidence.is_sure(exchange):
         return Observed(f"refused with {_refusal(exchange)}")
-    if not exchange.is_answered or not whole.items:
+    if not exchange.is_answered or not whole.items or not evidence.is_sure(exchange):
         return None
     is_utc = exchange.bag == whole.bag
     return Observed("taken for UTC" if is_utc else "taken, with other items", agrees=False)
@@ -202,6 +202,8 @@ def _null_fields(evidence: Evidence) -> Observed | None:
         for name in ("user", "message")
         if item.get(name) is None
     }
+    if any("absent" in one for one in seen) and any(set(item) - KNOWN_FIELDS for item in items):
+        return None  # another field may have taken its place
     if seen:
         return Observed(f"yes: {', '.join(sorted(seen))}", agrees=False)
     return Observed(f"no, in {count(len(items), 'item')}")

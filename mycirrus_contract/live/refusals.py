@@ -80,7 +80,7 @@ def _taken(evidence: Evidence, exchange: Exchange) -> Judgement | None:
     status = exchange.status
     if status is None or not 200 <= status <= 299:
         return None
-    if failure_of(exchange):
+    if failure_of(exchange) or not evidence.is_sure(exchange):
         judgement = failed(evidence, exchange)
         if judgement.verdict != Verdict.DRIFT:
             return judgement

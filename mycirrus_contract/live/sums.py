@@ -113,7 +113,7 @@ def halves_add_up(evidence: Evidence) -> Judgement:
     for key in at_cut | {key for key in in_both if _is_at(key, first) and key in alone.bag}:
         del rest[key], summed[key]
     if rest != summed:
-        text = f"{label}: the whole has {_difference(alone.bag, halves, 'the halves')}"
+        text = f"{label}: the whole has {_difference(rest, summed, 'the halves')}"
         return _unequal(evidence, text, (alone, (first, second)))
     text = f"{len(first.items)} and {len(second.items)} items make {len(alone.items)}"
     is_cut = bool(at_cut) or any(_is_at(key, first) for key in in_both)
