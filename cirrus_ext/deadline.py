@@ -4,20 +4,24 @@ httpx limits each read but not their sum: an answer that sends one byte a second
 For the sync client this module gives each read the time that is left, and checks meanwhile whether
 the call is still wanted. (In an event loop ``asyncio.timeout`` does this.)
 
-A connection is made in a thread, which is abandoned when the time is over: nothing else can
-interrupt the look-up of a name, a connect or a TLS handshake.
+What nothing can interrupt is done in a thread, which is abandoned when the time is over: the
+look-up of a name, and for the sync client a connect and a TLS handshake.
 """
 
+import asyncio
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, wait
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, TypeVar
 
 import httpcore
 
 from .call import Call
+
+Result = TypeVar("Result")
 
 # The call that this thread works for; one connection serves many calls.
 current_call: ContextVar[Call | None] = ContextVar("cirrus_call", default=None)
@@ -36,8 +40,8 @@ HTTPCORE_ERRORS = (
 POLL_INTERVAL = 0.1
 
 
-def bound_reads(client: Any) -> None:
-    """Bound the reads of all connections that an ``httpx.Client`` makes.
+def wrap_backends(client: Any, wrapper: Callable[[Any], Any]) -> None:
+    """Wrap what makes the connections of an httpx client.
 
     The names are private to httpx. Where one is missing, the limits are httpx's own limit for each
     read, and the check between two chunks of a body; a test fails then.
@@ -47,7 +51,7 @@ def bound_reads(client: Any) -> None:
     for transport in transports:
         pool: Any = getattr(transport, "_pool", None)
         if backend := getattr(pool, "_network_backend", None):
-            pool._network_backend = BoundedBackend(backend)  # noqa: SLF001 - see above
+            pool._network_backend = wrapper(backend)  # noqa: SLF001 - see above
 
 
 def limit_timeouts(request: Any, seconds: float) -> None:
@@ -77,6 +81,37 @@ class BoundedBackend(httpcore.NetworkBackend):
         """Connect within the time that is left."""
         arguments = (host, port, _left(timeout), local_address, socket_options)
         return BoundedStream(_abandonable(lambda: self._inner.connect_tcp(*arguments)))
+
+
+class LookUpBackend(httpcore.AsyncNetworkBackend):
+    """Looks names up where it can be abandoned: the end of an event loop waits for its threads.
+
+    The connection itself looks the name up again, when the answer is at hand.
+    """
+
+    def __init__(self, inner: httpcore.AsyncNetworkBackend) -> None:
+        self._inner = inner
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,  # noqa: ASYNC109 - the signature is httpcore's
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore.AsyncNetworkStream:
+        """Connect, once the name of the host is known."""
+        began = time.monotonic()
+        try:
+            if look_up := _in_thread(lambda: socket.getaddrinfo(host, port)):
+                await asyncio.wait_for(asyncio.wrap_future(look_up), timeout)
+        except TimeoutError as error:
+            raise httpcore.ConnectTimeout(f"the look-up of {host} takes too long") from error
+        except OSError as error:
+            raise httpcore.ConnectError(str(error)) from error
+        if timeout is not None:
+            timeout = max(timeout - (time.monotonic() - began), 0.001)
+        return await self._inner.connect_tcp(host, port, timeout, local_address, socket_options)
 
 
 class BoundedStream(httpcore.NetworkStream):
@@ -123,17 +158,8 @@ def _abandonable(connect: Callable[[], httpcore.NetworkStream]) -> httpcore.Netw
     If the call is cancelled or Ctrl-C comes meanwhile, the thread is left alone, and closes what it
     has connected.
     """
-    future: Future[httpcore.NetworkStream] = Future()
-
-    def run() -> None:
-        try:
-            future.set_result(connect())
-        except BaseException as error:  # noqa: BLE001 - is raised by the caller
-            future.set_exception(error)
-
-    try:
-        threading.Thread(target=run, name="cirrus-connect", daemon=True).start()
-    except RuntimeError:  # no thread: the interpreter shuts down, or there are too many
+    future = _in_thread(connect)
+    if future is None:
         return connect()
     try:
         until = time.monotonic() + _left(None)
@@ -155,6 +181,25 @@ def _abandonable(connect: Callable[[], httpcore.NetworkStream]) -> httpcore.Netw
         raise below
     except type(below):
         raise error  # noqa: B904 - see above
+
+
+def _in_thread(job: Callable[[], Result]) -> "Future[Result] | None":
+    """Do a job in a thread that nobody waits for; None if there is no thread to be had."""
+    future: Future[Result] = Future()
+
+    def run() -> None:
+        if not future.set_running_or_notify_cancel():
+            return
+        try:
+            future.set_result(job())
+        except BaseException as error:  # noqa: BLE001 - is raised by the caller
+            future.set_exception(error)
+
+    try:
+        threading.Thread(target=run, name="cirrus-connect", daemon=True).start()
+    except RuntimeError:  # the interpreter shuts down, or there are too many
+        return None
+    return future
 
 
 def _close(future: "Future[httpcore.NetworkStream]") -> None:

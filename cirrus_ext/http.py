@@ -18,11 +18,10 @@ from weakref import WeakSet
 
 import httpx
 
-from . import bodies
+from . import bodies, deadline
 from .bodies import Response
 from .call import Acquire, Call, ClientState, Context, Problem, Wait
 from .clock import Clock
-from .deadline import HTTPCORE_ERRORS, POLL_INTERVAL, bound_reads, current_call, limit_timeouts
 from .errors import ConfigurationError, InvalidRequestError
 from .retry import RETRYABLE_STATUSES
 from .settings import Settings, is_in_no_proxy
@@ -125,7 +124,7 @@ class HTTPClient(_CirrusClient, httpx.Client):
         self._slots = threading.BoundedSemaphore(settings.max_concurrency)
         super().__init__(settings, transport=transport, clock=clock)
         if transport is None:
-            bound_reads(self)
+            deadline.wrap_backends(self, deadline.BoundedBackend)
         self._stops = WeakSet([self._client_state.closing])
         self._stops_lock = threading.Lock()
 
@@ -144,7 +143,7 @@ class HTTPClient(_CirrusClient, httpx.Client):
         with closing(call.steps()) as steps:
             for step in steps:
                 if isinstance(step, Acquire):
-                    while not self._slots.acquire(timeout=POLL_INTERVAL):
+                    while not self._slots.acquire(timeout=deadline.POLL_INTERVAL):
                         call.check_wanted()
                 elif isinstance(step, Wait):
                     self._client_state.clock.sleep(step.seconds, call.stop)
@@ -155,8 +154,8 @@ class HTTPClient(_CirrusClient, httpx.Client):
 
     def _attempt(self, seconds: float, call: Call, request: httpx.Request) -> Response:
         """Send once, and read the body."""
-        limit_timeouts(request, seconds)
-        token = current_call.set(call)
+        deadline.limit_timeouts(request, seconds)
+        token = deadline.current_call.set(call)
         try:
             response = super().send(request, stream=True, follow_redirects=False)
             response.stream = bodies.BoundedBody(response, call)
@@ -169,7 +168,7 @@ class HTTPClient(_CirrusClient, httpx.Client):
                 bodies.release_stream(response)
             return bodies.complete(response)
         finally:
-            current_call.reset(token)
+            deadline.current_call.reset(token)
 
     def new_stop(self) -> threading.Event:
         """Return an event for a `Context`: setting it, or closing the client, stops its calls."""
@@ -201,6 +200,8 @@ class AsyncHTTPClient(_CirrusClient, httpx.AsyncClient):
         self._limits: set[asyncio.Timeout] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         super().__init__(settings, transport=transport, clock=clock)
+        if transport is None:
+            deadline.wrap_backends(self, deadline.LookUpBackend)
 
     def check_open(self) -> None:
         """Raise ConfigurationError if closed, or in another process or event loop than before."""
@@ -236,7 +237,7 @@ class AsyncHTTPClient(_CirrusClient, httpx.AsyncClient):
 
     async def _attempt(self, seconds: float, call: Call, request: httpx.Request) -> Response:
         """Send once, and read the body."""
-        limit_timeouts(request, seconds)
+        deadline.limit_timeouts(request, seconds)
         async with self._until_closed(seconds):
             response = await super().send(request, stream=True, follow_redirects=False)
             response.stream = bodies.BoundedBody(response, call)
@@ -333,7 +334,7 @@ def _is_transient(error: Exception) -> bool:
 def _root_of(error: Exception) -> BaseException | None:
     """Return what happened below the HTTP libraries."""
     link: BaseException | None = error
-    while isinstance(link, httpx.HTTPError | HTTPCORE_ERRORS):
+    while isinstance(link, httpx.HTTPError | deadline.HTTPCORE_ERRORS):
         link = link.__cause__ or link.__context__
     return link
 
