@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from benchmarks.server import WINDOW, Served, serving
-from cirrus_ext import AsyncCirrusClient, CirrusClient, HistoryWindow
+from cirrus_ext import AsyncCirrusClient, CirrusClient, HistoryWindow, plan_history
 from tests.support.clients import KEY, ask, use
 
 WORKERS = 4
@@ -36,19 +36,29 @@ def served(server: Served) -> Served:
 
 
 def history(client: Any) -> Any:
-    """The history that most of these tests are about."""
     return client.calibration_history(SERIALS, start=START, end=END)
 
 
-def test_a_history_takes_no_request_more_than_it_must(served: Served, client_kind: str) -> None:
-    use(client_kind, history, base_url=served.base_url("one"))
+@pytest.mark.parametrize("count", [1, 10, 100])
+def test_a_history_takes_five_full_windows_an_instrument(
+    served: Served, client_kind: str, count: int
+) -> None:
+    windows = plan_history([f"QT{number}" for number in range(count)], start=START, end=END)
+    fetched = use(
+        client_kind,
+        lambda client: client.history_windows(windows),
+        base_url=served.base_url("one"),
+        max_concurrency=WORKERS,
+    )
+    counts = served.take_counts("one")
 
-    assert served.take_counts("one").requests == 5 * len(SERIALS)
+    assert len(fetched) == counts.requests == 5 * count
+    assert counts.connections <= WORKERS
+    assert counts.received / counts.requests < 330
 
 
 def test_a_history_opens_one_connection_for_each_worker(served: Served, client_kind: str) -> None:
-    base_url = served.base_url("slow")
-    use(client_kind, history, base_url=base_url, max_concurrency=WORKERS)
+    use(client_kind, history, base_url=served.base_url("slow"), max_concurrency=WORKERS)
 
     assert served.take_counts("slow").connections == WORKERS
 
@@ -70,13 +80,6 @@ def test_a_call_is_one_request_and_calls_share_a_connection(
     counts = served.take_counts("one")
 
     assert (counts.requests, counts.connections) == (3, 1)
-
-
-def test_a_request_is_a_few_hundred_bytes(served: Served, client_kind: str) -> None:
-    use(client_kind, ask_thrice, base_url=served.base_url("one"))
-    counts = served.take_counts("one")
-
-    assert counts.received / counts.requests < 330
 
 
 @pytest.fixture
