@@ -66,11 +66,11 @@ class BoundedBody(httpx.SyncByteStream, httpx.AsyncByteStream):
             raise kind("the gzip body is not complete")
 
     def close(self) -> None:
-        """Close the connection, or give it back."""
+        """Close the connection, or return it to the pool."""
         self._stream.close()
 
     async def aclose(self) -> None:
-        """Close the connection, or give it back."""
+        """Close the connection, or return it to the pool."""
         await self._stream.aclose()
 
 

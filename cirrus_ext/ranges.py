@@ -33,7 +33,7 @@ def plain(text: str) -> str:
 
 
 def check_instruments(instruments: Iterable[str]) -> list[str]:
-    """Take serial numbers, once, and refuse what cannot be meant. Nothing is repaired.
+    """Return serial numbers as a list, and refuse invalid ones. Nothing is repaired.
 
     Raises:
         InvalidRequestError: Not an iterable of str, empty, or a serial that is blank, has blanks
@@ -83,14 +83,14 @@ def check_serial(name: str, value: object) -> str:
 
 
 def as_utc(name: str, value: datetime | str) -> datetime:
-    """Take a point in time and give it in UTC.
+    """Return a point in time in UTC.
 
     Args:
         name: The parameter, for the message.
         value: An aware datetime, or an RFC 3339 string with ``Z`` or an offset.
 
     Raises:
-        InvalidRequestError: Naive, finer than microseconds, or no point in time at all.
+        InvalidRequestError: Naive, finer than microseconds, or not a point in time.
     """
     if isinstance(value, str):
         value = _parse(name, value)
@@ -112,7 +112,7 @@ def as_utc(name: str, value: datetime | str) -> datetime:
         return datetime.combine(moment.date(), moment.time(), UTC)
     except OverflowError:  # an offset leads out of the years 1 to 9999: clamp
         return EARLIEST if value.year == 1 else LATEST
-    except (TypeError, ValueError) as error:  # pandas has one that is none: NaT
+    except (TypeError, ValueError) as error:  # such as NaT of pandas
         if isinstance(error, InvalidRequestError):
             raise
         raise InvalidRequestError(f"{name} is no point in time: {value!r}") from error
@@ -134,18 +134,18 @@ def _parse(name: str, text: str) -> datetime:
 
 
 def floor_ms(moment: datetime) -> datetime:
-    """The last whole millisecond that is not later."""
+    """Return the last whole millisecond that is not later."""
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
 def ceil_ms(moment: datetime) -> datetime:
-    """The first whole millisecond that is not earlier, in year 9999 at the latest."""
+    """Return the first whole millisecond that is not earlier, in year 9999 at the latest."""
     floor = floor_ms(moment)
     return floor if floor == moment else _shift(floor, MILLISECOND)
 
 
 def _shift(moment: datetime, by: timedelta) -> datetime:
-    """Move, but not out of the years 1 to 9999."""
+    """Add a duration, but stay in the years 1 to 9999."""
     try:
         return min(moment + by, LATEST)
     except OverflowError:
@@ -153,9 +153,9 @@ def _shift(moment: datetime, by: timedelta) -> datetime:
 
 
 def one_year_after(moment: datetime) -> datetime:
-    """The same day and time a year later, 1 March for 29 February.
+    """Return the same day and time a year later; 1 March for 29 February.
 
-    The widest reading of "1 year", so that nothing is refused that the API might take.
+    The widest reading of "1 year", so that nothing is refused that the API might accept.
     """
     if moment.year == LATEST.year:
         return LATEST
@@ -166,10 +166,10 @@ def one_year_after(moment: datetime) -> datetime:
 
 
 def check_range(start: datetime | str, end: datetime | str) -> tuple[datetime, datetime]:
-    """Check the range of one request and give it as it is sent.
+    """Check the range of one request, and return it as it is sent.
 
     Raises:
-        InvalidRequestError: A bad time, ``end`` not after ``start``, or more than one year.
+        InvalidRequestError: An invalid time, ``end`` not after ``start``, or more than one year.
     """
     first, last = as_utc("start", start), as_utc("end", end)
     _check_order(first, last)
@@ -190,7 +190,7 @@ def _check_order(start: datetime, end: datetime) -> None:
 
 
 def wire_time(moment: datetime) -> str:
-    """A time as the vendor's page writes it: ``2023-01-01T00:00:00Z``."""
+    """Return a time as the vendor's page writes it: ``2023-01-01T00:00:00Z``."""
     precision = "milliseconds" if moment.microsecond else "seconds"
     return moment.isoformat(timespec=precision).removesuffix("+00:00") + "Z"
 
@@ -210,7 +210,7 @@ class HistoryWindow:
         operation: The operation that answers it, by its name in the spec (operationId).
 
     Raises:
-        InvalidRequestError: A bad serial number, a bad time, or more than 365 days.
+        InvalidRequestError: An invalid serial number or time, or more than 365 days.
     """
 
     instrument: str
@@ -238,8 +238,8 @@ class HistoryWindow:
     def request_range(self) -> tuple[datetime, datetime]:
         """The range to send: a millisecond wider at both ends.
 
-        Whether the API counts the ends in is not documented. With room to spare it does not
-        matter; what is outside the window is dropped from the answer.
+        It is not documented whether the ends belong to the range. With a millisecond to spare it
+        does not matter; what is outside the window is dropped from the answer.
         """
         return _with_margin_before(self.start), _with_margin_after(self.end)
 
@@ -258,7 +258,7 @@ def _with_margin_after(end: datetime) -> datetime:
 def plan_history(
     instruments: Iterable[str], *, start: datetime | str, end: datetime | str
 ) -> list[HistoryWindow]:
-    """Cut a range of any length into windows, one request each and as few as can be.
+    """Divide a range of any length into windows, one request each and as few as possible.
 
     Args:
         instruments: Serial numbers; the windows come in this order, then by time.
@@ -269,7 +269,7 @@ def plan_history(
         For each instrument contiguous windows from ``start`` to ``end``.
 
     Raises:
-        InvalidRequestError: Bad instruments, a bad time, or ``end`` not after ``start``.
+        InvalidRequestError: Invalid instruments or times, or ``end`` not after ``start``.
     """
     serials = check_instruments(instruments)
     first, last = as_utc("start", start), as_utc("end", end)

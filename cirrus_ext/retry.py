@@ -63,7 +63,7 @@ class RetryPolicy:
 
 
 def check_seconds(name: str, value: object, *, above_zero: bool = False) -> None:
-    """Refuse what is no finite number of seconds.
+    """Refuse a value that is not a finite number of seconds.
 
     Raises:
         ConfigurationError: Of the wrong type, infinite, or below the bound.
@@ -135,7 +135,7 @@ class Stop:
 def decide(
     policy: RetryPolicy, outcome: Outcome, *, attempt: int, elapsed: float, jitter: float
 ) -> Wait | Stop:
-    """Say what follows an attempt that did not succeed.
+    """Return what follows an attempt that did not succeed.
 
     Args:
         policy: The caller's numbers.
@@ -161,7 +161,7 @@ def decide(
 
 
 def _backoff(policy: RetryPolicy, outcome: Outcome, attempt: int, jitter: float) -> float:
-    """The wait when the server asked for none.
+    """Return the wait after a response without a usable ``Retry-After``.
 
     A 429 gets a floor: with full jitter the next request could follow it at once.
     """
@@ -173,7 +173,7 @@ def _backoff(policy: RetryPolicy, outcome: Outcome, attempt: int, jitter: float)
 
 
 def _spread(asked: float) -> float:
-    """How much later than asked to come at most, so that not everybody comes back at once."""
+    """Return the longest delay after ``Retry-After``, so that not all clients return at once."""
     return max(1.0, 0.1 * asked)
 
 
@@ -200,7 +200,7 @@ def parse_retry_after(value: str | None, *, date: str | None, now: datetime) -> 
 
 
 def http_date(text: str) -> datetime | None:
-    """An HTTP-date (RFC 9110, section 5.6.7), aware; None if it is none. UTC if it says no zone."""
+    """Return an HTTP-date (RFC 9110, section 5.6.7), aware; None if it is invalid."""
     try:
         moment = parsedate_to_datetime(text)
     except (ValueError, TypeError, IndexError, OverflowError):

@@ -23,7 +23,7 @@ BASE_URL_VARIABLE = "MYCIRRUS_BASE_URL"
 
 
 class Secret:
-    """The API key. It shows itself to nobody who does not ask for it by `reveal`."""
+    """The API key. Only `reveal` shows it."""
 
     __slots__ = ("_pattern", "_value")
 
@@ -45,7 +45,7 @@ class Secret:
         return self._pattern.sub("[API key]", text)
 
     def problem(self) -> str | None:
-        """Say why it cannot be a key, without showing it; None if it can."""
+        """Return why it is not a valid key, without showing it; None if it is valid."""
         value: object = self._value
         if not isinstance(value, str):
             return f"must be a str: {type(value).__name__}"
@@ -83,9 +83,9 @@ def _spellings(character: str) -> str:
 
 
 def find_api_key(given: Secret | None = None) -> Secret:
-    """Take the key that was given, else that of the environment.
+    """Return the key that was given, else that of the environment.
 
-    It comes and goes as a `Secret`, so that no traceback that shows local variables shows it.
+    It is passed and returned as a `Secret`, so that no traceback that shows local variables shows it.
 
     Raises:
         ConfigurationError: No key, or one that no HTTP header can carry.
@@ -98,7 +98,7 @@ def find_api_key(given: Secret | None = None) -> Secret:
 
 
 def find_base_url(base_url: str | None) -> str:
-    """Take the server's address from the argument, else from the environment, else the spec's.
+    """Return the server's address: the argument's, else the environment's, else the spec's.
 
     Raises:
         ConfigurationError: Not an http or https address, or more than an address.
