@@ -85,7 +85,8 @@ def _spellings(character: str) -> str:
 def find_api_key(given: Secret | None = None) -> Secret:
     """Return the key that was given, else that of the environment.
 
-    It is passed and returned as a `Secret`, so that no traceback that shows local variables shows it.
+    It is passed and returned as a `Secret`, so that no traceback that shows local variables shows
+    it.
 
     Raises:
         ConfigurationError: No key, or one that no HTTP header can carry.
@@ -98,7 +99,7 @@ def find_api_key(given: Secret | None = None) -> Secret:
 
 
 def find_base_url(base_url: str | None) -> str:
-    """Return the server's address: the argument's, else the environment's, else the spec's.
+    """Return the address of the server: argument, else environment, else the spec's.
 
     Raises:
         ConfigurationError: Not an http or https address, or more than an address.
