@@ -44,7 +44,6 @@ class Bar:
             self._wait,
             console=console(stderr=True),
             transient=True,
-            redirect_stdout=False,  # to the bar's own stream, stderr
         )
         self._task = self._progress.add_task("", total=total, records=0)
 
