@@ -164,14 +164,10 @@ class Operation:
         return self.range_rule
 
     @property
-    def scopes(self) -> set[str]:
-        """What a key must be allowed to do."""
-        return {
-            scope
-            for requirement in self.definition.get("security", [])
-            for scopes in requirement.values()
-            for scope in scopes
-        }
+    def scope(self) -> str | None:
+        """What a key must be allowed to do; None if the document does not say."""
+        scope: str | None = self.definition.get("x-cirrus-scope")
+        return scope
 
     @property
     def key_headers(self) -> set[str]:

@@ -13,7 +13,8 @@ JSON_BODY = {"content": {"application/json": {"schema": {"type": "object"}}}}
 INSTRUMENT: dict[str, Any] = {
     "parameters": [{"$ref": "#/components/parameters/Serial"}],
     "get": {
-        "security": [{"apikey": ["control.instruments:read"]}],
+        "security": [{"apikey": []}],
+        "x-cirrus-scope": "control.instruments:read",
         "parameters": [
             {"name": "limit", "in": "query", "schema": {"type": "integer", "maximum": 9}},
             {"name": "level", "in": "query", "schema": {"type": "number"}},
@@ -118,7 +119,7 @@ def test_range_scope_key_and_open_questions_are_those_of_the_operation() -> None
     free = contract().operation("/instruments/all")
 
     assert (log.known_range_rule().max, other.range_rule) == ("P1Y", None)
-    assert (log.scopes, other.scopes) == ({"data.system:read"}, {"control.instruments:read"})
+    assert (log.scope, other.scope) == ("data.system:read", "control.instruments:read")
     assert (log.key_headers, free.key_headers) == ({"X-Api-Key"}, set())
     assert ([one["id"] for one in log.open_questions], other.open_questions) == (["year"], ())
     with pytest.raises(LookupError, match=r"GET /instruments/\{serial\} has no x-cirrus-range"):
