@@ -96,6 +96,10 @@ generate: $(DEV) ## Write the typed client that the spec describes
 check-generated: $(DEV) ## Fail if the client on disk is not what the spec generates
 	@$(RUN) openapi/generate.py --check
 
+.PHONY: pin
+pin: $(DEV) ## Move the pin of the generator or of ruff, and show what changes (PIN=ruff==0.17.6)
+	@$(RUN) openapi/generate.py --pin "$(PIN)"
+
 .PHONY: docs
 docs: $(DEV) ## Write the reference of the command and the picture in the README
 	@$(RUN) -m docs.generate
@@ -128,7 +132,7 @@ check: lint typecheck check-generated test ## Run all checks but the slow ones
 
 .PHONY: slow
 slow: api-mutants fuzz ## Run the checks that are slow by nature
-	@$(RUN) -m pytest tests/slow $(ARGS)
+	@$(RUN) -m pytest tests/slow contract_tests/slow -ofaulthandler_timeout=900 $(ARGS)
 
 .PHONY: peer-check
 peer-check: $(CONTRACT) ## Run the SDK against Prism, a mock server that this project did not write

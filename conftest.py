@@ -7,6 +7,7 @@ import pytest
 from hypothesis import settings
 
 from contract_tests.mocks import guard as mocks
+from contract_tests.spec import follow
 from tests.support import browser
 from tests.support.clock import FakeClock
 from tests.support.offline import sitecustomize
@@ -22,6 +23,17 @@ os.environ["PYTHON_KEYRING_BACKEND"] = "keyring.backends.null.Keyring"
 
 # Child processes have the same guard.
 os.environ["PYTHONPATH"] = str(Path(sitecustomize.__file__).parent)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Where the code does not follow the spec, run only the tests that say so."""
+    problems = follow.problems()
+    if problems and not any("test_follow" in item.nodeid for item in items):
+        raise pytest.UsageError("the code does not follow the spec:\n" + "\n".join(problems))
+    for item in items if problems else ():
+        if not item.nodeid.startswith("contract_tests/spec/"):
+            reason = "the code does not follow the spec: contract_tests/spec/test_follow.py"
+            item.add_marker(pytest.mark.skip(reason=reason))
 
 
 def pytest_configure(config: pytest.Config) -> None:

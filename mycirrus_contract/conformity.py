@@ -91,12 +91,13 @@ def request_problems(request: Request, contract: Contract) -> list[Problem]:
         }.get(parameter.location, [])
         problems += [
             Problem(f"{parameter.location} {parameter.name}", text)
-            for text in _parameter_problems(values, parameter, operation)
+            for text in parameter_problems(values, parameter, operation)
         ]
     return problems or _range_problems(request.parameters, operation)
 
 
-def _parameter_problems(values: list[str], parameter: Parameter, operation: Operation) -> list[str]:
+def parameter_problems(values: list[str], parameter: Parameter, operation: Operation) -> list[str]:
+    """Say how the values of one parameter break its schema, or that they are missing."""
     if not values:
         return ["is missing"] if parameter.required else []
     if "array" in types_of(parameter.schema):

@@ -156,3 +156,25 @@ def test_a_tool_that_is_not_the_pinned_one_is_refused(project: Path, pin: str) -
 
     assert done.returncode == 1
     assert "ruff" in done.stderr
+
+
+def test_a_pin_is_moved_where_it_stands(project: Path) -> None:
+    """Here to the version that is installed, so that no byte changes."""
+    shutil.copy(ROOT / "constraints.txt", project)
+    for name in ("pyproject.toml", "constraints.txt"):
+        path = project / name
+        text = path.read_text(encoding="utf-8")
+        path.write_text(text.replace("ruff==0.17.6", "ruff==0.17.5"), encoding="utf-8")
+    done = generate(project, "--pin", "ruff==0.17.6")
+
+    assert (done.returncode, done.stdout) == (0, "ruff==0.17.6: no byte changes\n"), done.stderr
+    for name in ("pyproject.toml", "constraints.txt"):
+        assert (project / name).read_bytes() == (ROOT / name).read_bytes()
+
+
+@pytest.mark.parametrize("pin", ["ruff", "ruff>=1", "httpx==0.28.1", "ruff==; rm"])
+def test_a_pin_that_is_none_moves_nothing(project: Path, pin: str) -> None:
+    done = generate(project, "--pin", pin)
+
+    assert done.returncode == 1
+    assert done.stderr.startswith("--pin must be one of openapi-python-client, ruff, then ==")

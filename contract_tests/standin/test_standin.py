@@ -205,7 +205,7 @@ def test_an_operation_without_a_route_says_so(monkeypatch: pytest.MonkeyPatch) -
 
     assert reply.status == 501
     assert "GET /data/calibrations/log, but the stand-in has no route" in reply.json["description"]
-    assert [str(one) for one in without_route()] == ["GET /data/calibrations/log"]
+    assert "GET /data/calibrations/log" in [str(one) for one in without_route()]
 
 
 def test_the_fleet_is_plausible_and_the_same_each_day() -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from mycirrus_contract.conformity import parameter_problems
 from mycirrus_contract.messages import Reply, Request, json_reply
 from mycirrus_contract.model import PATH, UnknownOperationError, tolerant
 from mycirrus_contract.operations import Operation, RangeRule
@@ -32,6 +33,21 @@ class World:
     switches: Switches = field(default_factory=Switches)
     keys: frozenset[str] = frozenset({DEMO_KEY})
     keys_without_scope: frozenset[str] = frozenset({KEY_WITHOUT_SCOPE})
+
+
+@dataclass(frozen=True)
+class Route:
+    """How the stand-in answers one operation of the contract.
+
+    Attributes:
+        scope: The scope that a key needs.
+        reads: The parameters that `body` reads and checks; others must fit their schema.
+        body: Returns the body of a 200 for a query, or raises `Refusal`.
+    """
+
+    scope: str
+    reads: frozenset[str]
+    body: Callable[[dict[str, list[str]], World], Any]
 
 
 class Refusal(Exception):  # noqa: N818 - an answer, and no error of the stand-in
@@ -63,6 +79,7 @@ def answer(request: Request, world: World) -> Reply:
         status = 403 if key in world.keys_without_scope else 401
         return json_reply(status, operation.example(status))
     try:
+        _check_unread(request.parameters, operation, route, world.switches)
         body = route.body(request.parameters, world)
     except Refusal as refusal:
         return documented(403) if refusal.status == 403 else _refused(refusal)
@@ -79,6 +96,16 @@ def _unknown(allowed: tuple[str, ...]) -> Reply:
 
 def _refused(refusal: Refusal) -> Reply:
     return json_reply(refusal.status, refusal.body)
+
+
+def _check_unread(
+    parameters: dict[str, list[str]], operation: Operation, route: Route, switches: Switches
+) -> None:
+    for one in operation.parameters:
+        if one.location == "query" and one.name not in route.reads:
+            for problem in parameter_problems(parameters.get(one.name, []), one, operation):
+                text = f"{one.name} {problem}."
+                raise Refusal(switches.invalid_status, "InvalidParam", text)
 
 
 def _items(parameters: dict[str, list[str]], world: World) -> list[dict[str, Any]]:
@@ -180,20 +207,7 @@ def _rewritten(time: str, digits: int | None) -> str:
     return f"{match['whole']}.{fraction}Z" if digits else f"{match['whole']}Z"
 
 
-@dataclass(frozen=True)
-class Route:
-    """How the stand-in answers one operation of the contract.
-
-    Attributes:
-        scope: The scope that a key needs.
-        body: Returns the body of a 200 for a query, or raises `Refusal`.
-    """
-
-    scope: str
-    body: Callable[[dict[str, list[str]], World], Any]
-
-
-ROUTES = {PATH: Route("data.system:read", _items)}
+ROUTES = {PATH: Route("data.system:read", frozenset({"instruments", "start", "end"}), _items)}
 
 
 def without_route() -> list[Operation]:

@@ -1,0 +1,1 @@
+"""What is slow by nature: `make slow` runs it."""
