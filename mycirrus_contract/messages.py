@@ -1,4 +1,4 @@
-"""A request and a reply as they are on the wire, whoever carries them."""
+"""A request and a reply as they are on the wire, independent of any HTTP library."""
 
 import json
 import sys
@@ -14,7 +14,7 @@ import httpx
 
 @dataclass(frozen=True)
 class Request:
-    """What is asked.
+    """An HTTP request.
 
     Attributes:
         method: ``GET``.

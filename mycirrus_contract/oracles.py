@@ -1,4 +1,4 @@
-"""What is wrong with one answer of the stand-in, in words: whoever asked, and whatever was asked.
+"""What is wrong with one answer of the stand-in, in words, whatever the request.
 
 Each oracle is a pure function of a request, its reply and the truth: the world that the stand-in
 was given. It reads the log and the keys in it, and uses none of the stand-in's rules. What no
@@ -66,7 +66,7 @@ def refuses_what_is_not(request: Request, reply: Reply, truth: World) -> str | N
 
 
 def keeps_to_the_window(request: Request, reply: Reply, truth: World) -> str | None:
-    """Every item lies inside the range asked for."""
+    """Every item lies inside the requested range."""
     if not _is_answered(request, reply, truth):
         return None
     start, end = (instant(request.parameters[name][0]) for name in ("start", "end"))
@@ -93,7 +93,7 @@ def names_nothing_twice(request: Request, reply: Reply, truth: World) -> str | N
 
 
 def keeps_to_the_instruments(request: Request, reply: Reply, truth: World) -> str | None:
-    """Every item is in the log of an instrument that was asked for, word for word."""
+    """Every item is in the log of a requested instrument, word for word."""
     if not _is_answered(request, reply, truth):
         return None
     wanted = set(request.parameters["instruments"])
@@ -103,7 +103,7 @@ def keeps_to_the_instruments(request: Request, reply: Reply, truth: World) -> st
         if entry.instrument in wanted
     }
     strange = sum(_key(item) not in known for item in reply.objects())
-    return f"{strange} items are in no log of the instruments asked for" if strange else None
+    return f"{strange} items are in no log of the requested instruments" if strange else None
 
 
 def leaves_nothing_out(request: Request, reply: Reply, truth: World) -> str | None:

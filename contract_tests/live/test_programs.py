@@ -82,7 +82,7 @@ def read_until(process: "subprocess.Popen[str]", pattern: str) -> str:
 
 
 def is_listening(base_url: str) -> bool:
-    """Whether somebody answers at an address."""
+    """Whether a server answers at an address."""
     parts = urlsplit(base_url)
     with socket.socket() as plug:
         plug.settimeout(2)
@@ -173,7 +173,7 @@ REPORT_FILES = {"report.md", "report.html", "junit.xml", "cassette.json", "quest
 
 
 def test_the_reports_are_written_whole_and_without_anything_secret(tmp_path: Path) -> None:
-    """Into a folder that is made for them; nobody's serial, user, message or key is in them."""
+    """Into a new folder; no serial, user, message or key is in them."""
     folder = tmp_path / "not" / "there"
     standin = Standin()
     done = check_of(standin, "--report-dir", str(folder))
@@ -243,7 +243,7 @@ def test_drift_that_is_accepted_by_name_does_not_fail_the_run(tmp_path: Path) ->
     cassette = json.loads((tmp_path / "cassette.json").read_text("utf-8"))
 
     assert done.returncode == 0
-    assert cassette["verdicts"]["in-order"] == "drift"  # what was seen, whoever accepts it
+    assert cassette["verdicts"]["in-order"] == "drift"  # what was seen, whether accepted or not
     assert f"accepted until {day}: asked" in " ".join(done.stdout.split())
 
 

@@ -1,6 +1,7 @@
-"""The live probe: what it asks, what the answers mean, and how that is shown.
+"""The live check: what it sends, what the answers mean, and how that is shown.
 
-A run goes one way: `probe` asks and gives `exchange`s; `redaction` takes out what is secret;
-`checks` and `questions` judge; `acceptance` lets known drift pass; `report` and `cassette` write.
-Plain functions, used by the tests and by ``make contract-live`` alike.
+A run goes one way: `plan` and `controls` choose the requests, `probe` sends them and returns
+`exchange`s; `redaction` takes out what is secret; `evidence`, `judging`, `checks` (with `sums` and
+`refusals`), `facts` and `questions` judge; `acceptance` lets known drift pass; `report`, `github`,
+`patch` and `cassette` write.
 """

@@ -1,4 +1,4 @@
-"""Drift that somebody has looked at and accepts for a while: a reviewed file.
+"""Drift that is accepted for a while, in a reviewed file.
 
     - promise: "in-order"              # the name of a finding
       marks: ["newest first"]          # what exactly is accepted; anything else is still drift

@@ -9,7 +9,7 @@ THOROUGH = 15  # with this budget it sends all that it can send
 CONTROLS = 3  # controls and repeats, on top of the budget
 EXIT_CODES = """\
 exit codes:
-  0  every promise that was asked about holds
+  0  every promise that was checked holds
   1  a promise is broken, or new drift was found, or an acceptance has expired
   2  bad usage, or the API refused the key in every answer
   3  undecided: unreachable, throttled, or nothing to look at
@@ -61,6 +61,6 @@ def parser() -> Parser:
         "--allow-undecided", action="store_true", help="exit with code 0 in place of 3"
     )
     command.add_argument(
-        "--standin", action="store_true", help="ask the stand-in, which is started for it"
+        "--standin", action="store_true", help="check the stand-in, which is started for it"
     )
     return command

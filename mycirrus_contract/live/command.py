@@ -98,7 +98,7 @@ def _key() -> Secret:
     """The key of the environment.
 
     Raises:
-        ConfigurationError: There is none, or it cannot be one.
+        ConfigurationError: It is missing, or cannot be a key.
     """
     if not os.environ.get(API_KEY_VARIABLE):
         raise ConfigurationError(
@@ -175,7 +175,7 @@ def run(console: Console, target: Target) -> int:
     )
     exchanges = probe.run(target.instruments, target.start, target.end)
     redactor = Redactor(target.api_key.reveal(), exchanges)
-    # From here on nobody sees what has to stay secret.
+    # From here on nothing holds what has to stay secret.
     result = judged(target, [redactor.exchange(exchange) for exchange in exchanges], began)
     findings, notices = apply(result.findings, target.accepted, began.date())
     shown = replace(result, findings=tuple(worst_first(findings)), notices=tuple(notices))

@@ -19,7 +19,7 @@ TOLERANT, STRICT = tolerant().operation(PATH), strict().operation(PATH)
 
 KeyKind = Literal["right", "none", "wrong"]
 Spelling = Literal["Z", "", "+00:00"]
-# Of the shape of the example on the vendor's authentication page, and nobody's key.
+# Of the shape of the example on the vendor's authentication page; no account has it.
 WRONG_KEY = "mycirrus-000000-0000000000000000"
 
 # What says these stands before the API and reports that it is away or slow.

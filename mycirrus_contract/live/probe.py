@@ -40,12 +40,12 @@ GIVE_UP = 2  # requests in a row without an answer
 
 
 class _StopError(Exception):
-    """The API throttles, or nobody answers."""
+    """The API throttles, or does not answer."""
 
 
 @dataclass
 class Probe:
-    """Sends requests, politely.
+    """Sends requests, one after the other.
 
     Attributes:
         base_url: The server.
@@ -67,7 +67,7 @@ class Probe:
     transport: httpx.BaseTransport | None = None
 
     def run(self, instruments: list[str], start: datetime, end: datetime) -> list[Exchange]:
-        """Send what is planned, until the budget is spent, a 429 comes, or nobody answers.
+        """Send what is planned, until the budget is spent, a 429 comes, or no answers come.
 
         Args:
             instruments: The serial numbers; the first is also requested alone.

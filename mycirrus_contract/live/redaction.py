@@ -273,7 +273,7 @@ class Redactor:
             raise LeakError(LEFT)
 
     def _check_key_and_serials(self, text: str, blank: str) -> None:
-        # A key of a few letters is none, and may be a word of ours.
+        # A key of a few letters is not a real one, and may be a word of the report.
         exempt = blank if len(self._api_key) < 8 else ""
         if any(form in text and form not in exempt for form in _forms(self._api_key)):
             raise LeakError("the key is left in what was to be written; nothing was written")
@@ -299,7 +299,7 @@ def _spellings(serial: str) -> re.Pattern[str]:
 
 
 def _texts(value: Any, name: str = "", *, are_errors: bool = False) -> Iterator[str]:
-    """Every text of a body that is somebody's: of an error, all but what the vendor says."""
+    """Every text of a body that may be personal: of an error, all but the vendor's own words."""
     if isinstance(value, str):
         if value and not (name in {"", "time"} and LIKE_A_TIME.fullmatch(value)):
             yield value

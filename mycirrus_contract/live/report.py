@@ -55,7 +55,7 @@ def _bar(exchange: Exchange, whole: float) -> tuple[float, float]:
 
 
 def _answer(exchange: Exchange) -> str:
-    """The status, or why there is none."""
+    """The status, or why no answer came."""
     return exchange.failure if exchange.status is None else str(exchange.status)
 
 

@@ -12,7 +12,7 @@ class Verdict(StrEnum):
     BROKEN = "broken"  # against what the vendor's page documents
     DRIFT = "drift"  # against what we infer or assume
     UNDECIDED = "undecided"  # evidence was sought and not had
-    ACCEPTED = "accepted"  # drift that somebody has looked at
+    ACCEPTED = "accepted"  # drift that a reviewed file accepts
     HOLDS = "holds"
     NOT_ASKED = "not asked"  # no budget was left for it
 
