@@ -134,12 +134,3 @@ def test_https_proxy_is_used_through_a_tunnel_and_does_not_see_the_key(
     assert [head.split()[0] for head in heads] == [b"CONNECT"] * 2
     assert KEY.encode() not in b"".join(heads)
     assert KEY.encode() in server.heads[0]
-
-
-def test_no_proxy_leads_around_it(client_kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    with proxy() as (address, heads), faulty(answer()) as server:
-        monkeypatch.setenv("HTTP_PROXY", address)
-        monkeypatch.setenv("NO_PROXY", LOOPBACK)
-        assert use(client_kind, ask, base_url=server.base_url) == []
-
-    assert heads == []

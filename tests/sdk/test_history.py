@@ -52,20 +52,6 @@ NASTY = tuple(
 )
 WORLD = World(entries=FLEET + NASTY, keys=frozenset({"canary-key-0123456789"}))
 
-SWITCHES = {
-    "as assumed": Switches(),
-    "start exclusive": Switches(start_inclusive=False),
-    "end exclusive": Switches(end_inclusive=False),
-    "both exclusive": Switches(start_inclusive=False, end_inclusive=False),
-    "365 days": Switches(year="365 days"),
-    "366 days": Switches(year="366 days"),
-    "newest first": Switches(order="newest first"),
-    "by instrument": Switches(order="by instrument"),
-    "names its instrument": Switches(names_instrument=True),
-    "no offsets": Switches(offsets="none"),
-    "commas": Switches(comma_arrays=True),
-}
-
 
 def truth() -> Counter[tuple[str, datetime, str]]:
     first, last = datetime.fromisoformat(START), datetime.fromisoformat(END)
@@ -77,10 +63,10 @@ def truth() -> Counter[tuple[str, datetime, str]]:
     )
 
 
-@pytest.mark.parametrize("switches", SWITCHES.values(), ids=list(SWITCHES))
-def test_a_history_is_the_truth_however_the_open_questions_are_answered(
-    client_kind: str, switches: Switches
+def test_a_history_is_the_truth_of_a_server_that_is_far_from_what_is_assumed(
+    client_kind: str,
 ) -> None:
+    switches = Switches(start_inclusive=False, end_inclusive=False, order="newest first")
     standin = Standin(replace(WORLD, switches=switches))
     records: list[CalibrationRecord] = use(
         client_kind,

@@ -59,14 +59,6 @@ def test_a_429_with_a_wait_pauses_all_turns() -> None:
     assert limiter.acquire(16.0) == 0.0
 
 
-def test_a_shorter_wait_does_not_end_a_pause_early() -> None:
-    limiter = AdaptiveRateLimiter()
-    limiter.on_throttled(10.0, retry_after=60.0, wait=60.0)
-    limiter.on_throttled(11.0, retry_after=1.0, wait=1.0)
-
-    assert limiter.cooldown_left(11.0) == 59.0
-
-
 def test_the_rate_is_what_was_taken_over_the_time_it_took_and_the_wait() -> None:
     """Twenty in a twentieth of a second and a wait of a second are nineteen a second, not 400."""
     limiter = AdaptiveRateLimiter()

@@ -113,23 +113,3 @@ def test_a_bad_timeout_for_one_call_is_refused(client_kind: str) -> None:
                 ["QT1"], start="2023-01-01T00:00:00Z", end="2023-01-02T00:00:00Z", timeout=-1
             ),
         )
-
-
-def test_a_closed_client_says_so(client_kind: str) -> None:
-    kept: list[Any] = []
-
-    def keep_and_ask(client: Any) -> Any:
-        kept.append(client)
-        return ask(client)
-
-    transport = httpx.MockTransport(lambda request: httpx.Response(200, json=[]))
-    use(client_kind, keep_and_ask, transport=transport)
-    with pytest.raises(ConfigurationError, match="closed"):
-        use(client_kind, lambda client: ask(kept[0]), transport=transport)
-
-
-def test_a_closed_client_cannot_be_entered_again() -> None:
-    client = CirrusClient(KEY)
-    client.close()
-    with pytest.raises(ConfigurationError, match="closed"), client:
-        pass
