@@ -104,6 +104,8 @@ def check_cell(status: int, body: Body, result: object) -> None:
         assert type(result) is APIResponseError, (status, result)
         assert (result.status_code, result.path) == (status, body.path if status == 200 else "$")
         assert result.stop_reason == "not_retryable"
+        assert f"but {result.path} " in str(result)
+        assert f"{result.path} None " not in str(result)
         return
     assert isinstance(result, APIStatusError), (status, result)
     expected = ServerError if status >= 500 else CLASSES.get(status, APIStatusError)

@@ -12,6 +12,7 @@ from cirrus_ext import (
     RetryPolicy,
 )
 from contract_tests.spec.page import PAGE
+from mycirrus_client.types import UNSET
 from tests.support.clients import KEY, ask, copy_of, use
 
 ONCE = RetryPolicy(max_attempts=1)
@@ -52,6 +53,7 @@ def test_missing_null_and_unknown_fields_are_taken(client_kind: str) -> None:
         {"time": "2023-01-02T00:00:00Z"},
         {"time": "2023-01-03T00:00:00+01:00", "user": None, "message": None},
         {"time": "2023-01-04T00:00:00.1234567Z", "user": "U", "message": "M", "level": 93.7},
+        {"time": "2023-01-05T00:00:00Z", "user": "V", "message": "N"},
     ]
     transport = httpx.MockTransport(lambda request: httpx.Response(200, json=items))
     parsed = use(client_kind, ask, transport=transport)
@@ -60,8 +62,15 @@ def test_missing_null_and_unknown_fields_are_taken(client_kind: str) -> None:
         "2023-01-02T00:00:00+00:00",
         "2023-01-03T00:00:00+01:00",
         "2023-01-04T00:00:00.123456+00:00",
+        "2023-01-05T00:00:00+00:00",
     ]
     assert parsed[2].additional_properties == {"level": 93.7}
+    assert [(item.user, item.message) for item in parsed] == [
+        (UNSET, UNSET),
+        (None, None),
+        ("U", "M"),
+        ("V", "N"),
+    ]
 
 
 def test_a_servers_words_are_clipped_and_move_no_cursor(client_kind: str) -> None:
