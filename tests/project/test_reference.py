@@ -1,6 +1,7 @@
 """The files that ``make docs`` writes are up to date."""
 
 import re
+from importlib.metadata import version
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -16,6 +17,8 @@ def test_a_generated_file_is_what_make_docs_writes(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whatever the terminal and its colours are; Python 3.13 breaks lines of help elsewhere."""
+    if name == "terminal.svg" and version("rich") < "15":
+        pytest.skip("rich before 15 draws another picture")
     if name.endswith(".svg"):
         skip_on_windows("the lines in the picture are run by bash")
     monkeypatch.setenv("COLUMNS", "40")
