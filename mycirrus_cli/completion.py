@@ -7,7 +7,7 @@ from typing import Any
 from .contract import whole_parser
 from .exits import DONE, MissingExtraError
 
-_FILES = {"DIR", "FILE", "OUTPUT"}
+_FILES = {"ARCHIVE", "DIR", "FILE", "OUTPUT"}
 _UNKNOWABLE = {"SERIAL"}
 # Without it, zsh shows a message where it cannot complete a value, and then does not complete an
 # option that could stand there as well.
