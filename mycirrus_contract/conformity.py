@@ -156,7 +156,7 @@ def request_violations(request: Request, reply: Reply | None) -> list[str]:
 
 
 def reply_violations(request: Request, reply: Reply | None) -> list[str]:
-    """Say what is wrong with a reply, in the strict reading, and with what was asked in mind.
+    """Say what is wrong with a reply, in the strict reading, and with the request in mind.
 
     A request that keeps the contract is not refused with 400. A reply to a request for no operation
     of the contract cannot be judged: see `request_violations`.

@@ -18,10 +18,10 @@ from functools import cache, partial
 from rich.console import Console
 from rich.table import Table
 
-from contract_tests.suite.checks import BOTH, CHECKS, WORLD, Check, ask_everything
+from contract_tests.suite.checks import BOTH, CHECKS, WORLD, Check, run_all_checks
 from contract_tests.suite.complaints import Complaint
 from contract_tests.suite.hooks import LATEST
-from contract_tests.suite.sdk_loop import ask_through_the_sdk
+from contract_tests.suite.sdk_loop import send_through_the_sdk
 from mycirrus_contract.live.checks import judge
 from mycirrus_contract.live.evidence import Evidence
 from mycirrus_contract.live.probe import Probe
@@ -109,8 +109,8 @@ def examined(mutant: Mutant) -> list[Complaint]:
     patient = partial(Standin, WORLD, behaviour=mutant, sleep=lambda seconds: None)
     return [
         *corpus().complaints(patient()),
-        *ask_everything(patient()),
-        *ask_through_the_sdk(patient(), corpus().valid_queries),
+        *run_all_checks(patient()),
+        *send_through_the_sdk(patient(), corpus().valid_queries),
     ]
 
 

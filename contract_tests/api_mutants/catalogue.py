@@ -1,7 +1,7 @@
 """Wrong behaviours of the stand-in, by name: what the checks have to notice.
 
 A mutant takes the place of the stand-in's rules. It knows the request, the world and how many
-requests came before, and may ask the honest rules what they would have answered.
+requests came before, and may ask the correct rules what they would have answered.
 """
 
 import json
@@ -25,11 +25,11 @@ from mycirrus_contract.times import instant, moment_of
 
 
 @dataclass(frozen=True)
-class Turn:
+class Received:
     """One request to a mutant.
 
     Attributes:
-        request: What was asked.
+        request: What was requested.
         world: What the answer depends on.
         earlier: What was answered before, the oldest first.
     """
@@ -38,7 +38,7 @@ class Turn:
     world: World
     earlier: tuple[Reply, ...] = ()
 
-    def honest(self, request: Request | None = None, **world: Any) -> Reply:
+    def correct(self, request: Request | None = None, **world: Any) -> Reply:
         """What the rules answer to this request, or to another, or in another world."""
         return answer(request or self.request, replace(self.world, **world))
 
@@ -59,7 +59,7 @@ class Turn:
         return replace(self.request, headers=self.request.headers | {API_KEY_HEADER: key})
 
 
-Change = Callable[[Turn], Reply]
+Change = Callable[[Received], Reply]
 
 
 @dataclass(frozen=True)
@@ -77,10 +77,10 @@ class Mutant:
     change: Change = field(repr=False)
 
     def answer(self, request: Request, world: World, earlier: tuple[Reply, ...]) -> Reply:
-        """Answer wrongly, or, what is none of its business, honestly."""
-        turn = Turn(request, world, earlier)
+        """Answer wrongly, or, what is none of its business, correctly."""
+        received = Received(request, world, earlier)
         concerns = request.path == LOG_PATH and (request.method == "GET" or self.kind == "methods")
-        return self.change(turn) if concerns else turn.honest()
+        return self.change(received) if concerns else received.correct()
 
 
 Item = dict[str, Any]
@@ -89,8 +89,8 @@ Item = dict[str, Any]
 def body(change: Callable[[Any], Any], status: int = 200) -> Change:
     """Another body under a status."""
 
-    def changed(turn: Turn) -> Reply:
-        reply = turn.honest()
+    def changed(received: Received) -> Reply:
+        reply = received.correct()
         if reply.status != status:
             return reply
         return replace(json_reply(status, change(reply.json)), headers=reply.headers)
@@ -116,8 +116,8 @@ def time(change: Callable[[str], Any]) -> Change:
 def raw(change: Callable[[Reply], Reply], status: int = 200) -> Change:
     """Another reply under a status."""
 
-    def changed(turn: Turn) -> Reply:
-        reply = turn.honest()
+    def changed(received: Received) -> Reply:
+        reply = received.correct()
         return change(reply) if reply.status == status else reply
 
     return changed
@@ -140,30 +140,30 @@ def page(status: int) -> Reply:
     return Reply(status, {"content-type": "text/html"}, b"<html><p>Sign in</p></html>")
 
 
-def asked(change: Callable[[Turn], Request]) -> Change:
-    """The honest answer to another question."""
-    return lambda turn: turn.honest(change(turn))
+def requesting(change: Callable[[Received], Request]) -> Change:
+    """The correct answer to another request."""
+    return lambda received: received.correct(change(received))
 
 
 def accepting(switch: Switches) -> Change:
     """The rules with a switch that no question leaves open."""
-    return lambda turn: turn.honest(switches=switch)
+    return lambda received: received.correct(switches=switch)
 
 
-def when(condition: Callable[[Turn], bool], change: Change) -> Change:
+def when(condition: Callable[[Received], bool], change: Change) -> Change:
     """A change of some requests."""
-    return lambda turn: change(turn) if condition(turn) else turn.honest()
+    return lambda received: change(received) if condition(received) else received.correct()
 
 
-def is_good(turn: Turn) -> bool:
-    """Whether the honest answer is 200."""
-    return turn.honest().status == 200
+def is_good(received: Received) -> bool:
+    """Whether the correct answer is 200."""
+    return received.correct().status == 200
 
 
-def _ends(turn: Turn) -> tuple[int, int]:
-    """Start and end of a question, in nanoseconds; twice 0 if there are no such."""
+def _ends(received: Received) -> tuple[int, int]:
+    """Start and end of a query, in nanoseconds; twice 0 if there are no such."""
     try:
-        return instant(turn.parameters["start"][0]), instant(turn.parameters["end"][0])
+        return instant(received.parameters["start"][0]), instant(received.parameters["end"][0])
     except (KeyError, ValueError):
         return 0, 0
 
@@ -173,9 +173,9 @@ HOUR = 3_600 * 10**9
 YEAR = 366 * DAY
 
 
-def length(turn: Turn) -> int:
+def length(received: Received) -> int:
     """How long a range is, in nanoseconds; 0 if it is none."""
-    start, end = _ends(turn)
+    start, end = _ends(received)
     return end - start
 
 
@@ -186,20 +186,20 @@ def _written(nanoseconds: int) -> str:
 def moved(start: int = 0, end: int = 0) -> Change:
     """The answer for a range whose ends are elsewhere, so many nanoseconds later."""
 
-    def change(turn: Turn) -> Reply:
-        if not is_good(turn):
-            return turn.honest()
-        first, last = _ends(turn)
-        return listed(turn, lambda entry: first + start <= instant(entry.time) <= last + end)
+    def change(received: Received) -> Reply:
+        if not is_good(received):
+            return received.correct()
+        first, last = _ends(received)
+        return listed(received, lambda entry: first + start <= instant(entry.time) <= last + end)
 
     return change
 
 
-def listed(turn: Turn, chosen: Callable[[Entry], bool]) -> Reply:
+def listed(received: Received, chosen: Callable[[Entry], bool]) -> Reply:
     """The log of the instruments asked for, of all times, as far as it is chosen."""
-    wanted = set(turn.parameters.get("instruments", []))
+    wanted = set(received.parameters.get("instruments", []))
     return written(
-        [entry for entry in turn.world.entries if entry.instrument in wanted and chosen(entry)]
+        [entry for entry in received.world.entries if entry.instrument in wanted and chosen(entry)]
     )
 
 
@@ -212,86 +212,88 @@ def written(entries: list[Entry]) -> Reply:
     )
 
 
-def _to_midnight(turn: Turn) -> Reply:
-    if not is_good(turn):
-        return turn.honest()
-    first, last = (end // DAY * DAY for end in _ends(turn))
+def _to_midnight(received: Received) -> Reply:
+    if not is_good(received):
+        return received.correct()
+    first, last = (end // DAY * DAY for end in _ends(received))
     last += DAY
-    return listed(turn, lambda entry: first <= instant(entry.time) < last)
+    return listed(received, lambda entry: first <= instant(entry.time) < last)
 
 
-def _over_long(change: Callable[[Turn], Reply], longest: int = YEAR) -> Change:
+def _over_long(change: Callable[[Received], Reply], longest: int = YEAR) -> Change:
     """Another answer to ranges of more than a year."""
-    return when(lambda turn: has_key(turn) and length(turn) > longest, change)
+    return when(lambda received: has_key(received) and length(received) > longest, change)
 
 
-def has_key(turn: Turn) -> bool:
+def has_key(received: Received) -> bool:
     """Whether the key is a good one."""
-    return turn.request.headers.get(API_KEY_HEADER) in turn.world.keys
+    return received.request.headers.get(API_KEY_HEADER) in received.world.keys
 
 
-def _whole(turn: Turn) -> Reply:
+def _whole(received: Received) -> Reply:
     """The log of the range, however long."""
-    first, last = _ends(turn)
-    return listed(turn, lambda entry: first <= instant(entry.time) <= last)
+    first, last = _ends(received)
+    return listed(received, lambda entry: first <= instant(entry.time) <= last)
 
 
-def _capped(turn: Turn) -> Reply:
+def _capped(received: Received) -> Reply:
     """The log of the first year of the range."""
-    first, _ = _ends(turn)
-    return listed(turn, lambda entry: first <= instant(entry.time) <= first + 365 * DAY)
+    first, _ = _ends(received)
+    return listed(received, lambda entry: first <= instant(entry.time) <= first + 365 * DAY)
 
 
-def _any_order(turn: Turn) -> Reply:
-    if has_key(turn) and length(turn) < 0:
-        low, high = turn.parameters["end"], turn.parameters["start"]
-        return turn.honest(turn.asking(start=low, end=high))
-    return turn.honest()
+def _any_order(received: Received) -> Reply:
+    if has_key(received) and length(received) < 0:
+        low, high = received.parameters["end"], received.parameters["start"]
+        return received.correct(received.asking(start=low, end=high))
+    return received.correct()
 
 
-def _everything(turn: Turn) -> Reply:
-    return listed(turn, lambda entry: True) if is_good(turn) else turn.honest()
+def _everything(received: Received) -> Reply:
+    return listed(received, lambda entry: True) if is_good(received) else received.correct()
 
 
-def _other_instruments_too(turn: Turn) -> Reply:
-    return written(_within(turn, lambda entry: True)) if is_good(turn) else turn.honest()
+def _other_instruments_too(received: Received) -> Reply:
+    return (
+        written(_within(received, lambda entry: True)) if is_good(received) else received.correct()
+    )
 
 
-def _within(turn: Turn, chosen: Callable[[Entry], bool]) -> list[Entry]:
+def _within(received: Received, chosen: Callable[[Entry], bool]) -> list[Entry]:
     """The entries of all instruments in the range."""
-    first, last = _ends(turn)
+    first, last = _ends(received)
     return [
         entry
-        for entry in turn.world.entries
+        for entry in received.world.entries
         if first <= instant(entry.time) <= last and chosen(entry)
     ]
 
 
-def _neighbours(turn: Turn) -> Reply:
+def _neighbours(received: Received) -> Reply:
     """The log of the next instrument of the fleet."""
-    if not is_good(turn):
-        return turn.honest()
-    serials = sorted({entry.instrument for entry in turn.world.entries})
+    if not is_good(received):
+        return received.correct()
+    serials = sorted({entry.instrument for entry in received.world.entries})
     following = dict(zip(serials, serials[1:] + serials[:1], strict=True))
-    wanted = {following.get(serial) for serial in turn.parameters["instruments"]}
-    return written(_within(turn, lambda entry: entry.instrument in wanted))
+    wanted = {following.get(serial) for serial in received.parameters["instruments"]}
+    return written(_within(received, lambda entry: entry.instrument in wanted))
 
 
-def _one_of_another(turn: Turn) -> Reply:
+def _one_of_another(received: Received) -> Reply:
     """With one entry of an instrument that was not asked for."""
-    if not is_good(turn):
-        return turn.honest()
-    wanted = turn.parameters["instruments"]
-    strange = _within(turn, lambda entry: entry.instrument not in wanted)[:1]
-    return written(_within(turn, lambda entry: entry.instrument in wanted) + strange)
+    if not is_good(received):
+        return received.correct()
+    wanted = received.parameters["instruments"]
+    strange = _within(received, lambda entry: entry.instrument not in wanted)[:1]
+    return written(_within(received, lambda entry: entry.instrument in wanted) + strange)
 
 
-def _by_prefix(turn: Turn) -> Reply:
+def _by_prefix(received: Received) -> Reply:
     """A serial number stands for all that begin like it."""
-    if not is_good(turn):
-        return turn.honest()
-    begins = tuple(serial[:2] for serial in turn.parameters["instruments"])
-    return written(_within(turn, lambda entry: entry.instrument.startswith(begins)))
+    if not is_good(received):
+        return received.correct()
+    begins = tuple(serial[:2] for serial in received.parameters["instruments"])
+    return written(_within(received, lambda entry: entry.instrument.startswith(begins)))
 
 
 def _users_moved_on(items: list[Item]) -> list[Item]:
@@ -312,85 +314,93 @@ def _shuffled(items: list[Item]) -> list[Item]:
 
 
 def _every_second_time(change: Callable[[list[Item]], Any]) -> Change:
-    return lambda turn: items(change)(turn) if len(turn.earlier) % 2 else turn.honest()
+    return lambda received: (
+        items(change)(received) if len(received.earlier) % 2 else received.correct()
+    )
 
 
 def _later(text: str) -> str:
     return _written(instant(text) + HOUR)
 
 
-def _remembered(turn: Turn) -> Reply:
-    """The last good answer again, whatever is asked now."""
-    if not is_good(turn):
-        return turn.honest()
-    return next((reply for reply in turn.earlier[-1:] if reply.status == 200), turn.honest())
+def _remembered(received: Received) -> Reply:
+    """The last good answer again, whatever is requested now."""
+    if not is_good(received):
+        return received.correct()
+    return next(
+        (reply for reply in received.earlier[-1:] if reply.status == 200), received.correct()
+    )
 
 
-def _first_range(turn: Turn) -> Reply:
+def _first_range(received: Received) -> Reply:
     """An answer that was kept by instrument, and not by range."""
-    if not is_good(turn):
-        return turn.honest()
-    for reply in turn.earlier[:1]:
-        if reply.status == 200 and len(turn.parameters["instruments"]) == 1:
+    if not is_good(received):
+        return received.correct()
+    for reply in received.earlier[:1]:
+        if reply.status == 200 and len(received.parameters["instruments"]) == 1:
             return reply
-    return turn.honest()
+    return received.correct()
 
 
-def _after_one_good_answer(turn: Turn) -> Reply:
-    known = any(reply.status == 200 for reply in turn.earlier)
-    return turn.honest(turn.with_key()) if known else turn.honest()
+def _after_one_good_answer(received: Received) -> Reply:
+    known = any(reply.status == 200 for reply in received.earlier)
+    return received.correct(received.with_key()) if known else received.correct()
 
 
-def _let_in(turn: Turn) -> bool:
-    return turn.honest().status == 401
+def _let_in(received: Received) -> bool:
+    return received.correct().status == 401
 
 
 def _throttling(reply: Reply, after: int = 3) -> Change:
     """Every request after the first few is throttled."""
-    return lambda turn: reply if len(turn.earlier) >= after else turn.honest()
+    return lambda received: reply if len(received.earlier) >= after else received.correct()
 
 
-def _with_defaults(turn: Turn) -> Request:
+def _with_defaults(received: Received) -> Request:
     """What is missing or empty has a default."""
     defaults = {
         "instruments": ["QT123456"],
         "start": ["2024-06-01T00:00:00Z"],
         "end": ["2024-12-31T00:00:00Z"],
     }
-    given = turn.parameters
-    return turn.asking(
+    given = received.parameters
+    return received.asking(
         **{name: value for name, value in defaults.items() if not any(given.get(name, []))}
     )
 
 
-def _last_of_several(turn: Turn) -> Request:
-    return turn.asking(
-        **{name: turn.parameters[name][-1:] for name in ("start", "end") if name in turn.parameters}
+def _last_of_several(received: Received) -> Request:
+    return received.asking(
+        **{
+            name: received.parameters[name][-1:]
+            for name in ("start", "end")
+            if name in received.parameters
+        }
     )
 
 
-def _any_time(turn: Turn) -> Request:
+def _any_time(received: Received) -> Request:
     """What has no zone is UTC, and what is no time is some time."""
     readable = {}
     for name, default in (("start", "2025-01-01T00:00:00Z"), ("end", "2025-12-01T00:00:00Z")):
-        for value in turn.parameters.get(name, [])[:1]:
+        for value in received.parameters.get(name, [])[:1]:
             try:
                 readable[name] = [_written(instant(value))]
             except ValueError:
                 readable[name] = [default]
-    return turn.asking(**readable)
+    return received.asking(**readable)
 
 
-def _has_no_z(turn: Turn) -> bool:
+def _has_no_z(received: Received) -> bool:
     """Whether a time has another form than the vendor's page shows."""
-    given = [turn.parameters.get(name, [""])[0] for name in ("start", "end")]
-    return has_key(turn) and all(given) and not all(text.endswith("Z") for text in given)
+    given = [received.parameters.get(name, [""])[0] for name in ("start", "end")]
+    return has_key(received) and all(given) and not all(text.endswith("Z") for text in given)
 
 
-def _zone_ignored(turn: Turn) -> Request:
+def _zone_ignored(received: Received) -> Request:
     """Whatever comes after the seconds is cut off."""
-    given = turn.parameters
-    return turn.asking(
+    given = received.parameters
+    return received.asking(
         **{
             name: [given[name][0][:19] + "Z"]
             for name in ("start", "end")
@@ -399,30 +409,30 @@ def _zone_ignored(turn: Turn) -> Request:
     )
 
 
-def _local_time(turn: Turn) -> Request:
+def _local_time(received: Received) -> Request:
     """A naive time is taken for summer time in Madrid."""
     naive = {
-        name: [_written(instant(turn.parameters[name][0]) - 2 * HOUR)]
+        name: [_written(instant(received.parameters[name][0]) - 2 * HOUR)]
         for name in ("start", "end")
-        if turn.parameters.get(name) and turn.parameters[name][0][-6:].count(":") == 2
+        if received.parameters.get(name) and received.parameters[name][0][-6:].count(":") == 2
     }
-    return turn.asking(**naive) if len(naive) == 2 else turn.request
+    return received.asking(**naive) if len(naive) == 2 else received.request
 
 
 def _methods(method: str, reply: Change) -> Change:
-    return when(lambda turn: turn.request.method == method, reply)
+    return when(lambda received: received.request.method == method, reply)
 
 
-def _as_get(turn: Turn) -> Reply:
-    return turn.honest(replace(turn.request, method="GET"))
+def _as_get(received: Received) -> Reply:
+    return received.correct(replace(received.request, method="GET"))
 
 
-def _slow(turn: Turn) -> Reply:
-    return replace(turn.honest(), seconds=15.0)
+def _slow(received: Received) -> Reply:
+    return replace(received.correct(), seconds=15.0)
 
 
-def _slow_for_long(turn: Turn) -> Reply:
-    return replace(turn.honest(), seconds=25.0 if length(turn) > 300 * DAY else 0.0)
+def _slow_for_long(received: Received) -> Reply:
+    return replace(received.correct(), seconds=25.0 if length(received) > 300 * DAY else 0.0)
 
 
 OTHER = {"error": "InvalidToken", "description": "Try again."}
@@ -477,15 +487,17 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "500 for what is no time",
         "status",
-        when(_has_no_z, lambda turn: json_reply(500, OTHER)),
+        when(_has_no_z, lambda received: json_reply(500, OTHER)),
     ),
-    Mutant("500 for an over-long range", "status", _over_long(lambda turn: json_reply(500, OTHER))),
+    Mutant(
+        "500 for an over-long range", "status", _over_long(lambda received: json_reply(500, OTHER))
+    ),
     Mutant(
         "400 for milliseconds",
         "status",
         when(
-            lambda turn: is_good(turn) and "." in "".join(turn.parameters["start"]),
-            lambda turn: json_reply(400, OTHER),
+            lambda received: is_good(received) and "." in "".join(received.parameters["start"]),
+            lambda received: json_reply(400, OTHER),
         ),
     ),
     Mutant(
@@ -506,24 +518,25 @@ MUTANTS: tuple[Mutant, ...] = (
         "no key needed",
         "authentication",
         when(
-            lambda turn: _let_in(turn) and API_KEY_HEADER not in turn.request.headers,
-            lambda turn: turn.honest(turn.with_key()),
+            lambda received: _let_in(received) and API_KEY_HEADER not in received.request.headers,
+            lambda received: received.correct(received.with_key()),
         ),
     ),
     Mutant(
         "any key will do",
         "authentication",
         when(
-            lambda turn: _let_in(turn) and API_KEY_HEADER in turn.request.headers,
-            lambda turn: turn.honest(turn.with_key()),
+            lambda received: _let_in(received) and API_KEY_HEADER in received.request.headers,
+            lambda received: received.correct(received.with_key()),
         ),
     ),
     Mutant("no key needed after one good answer", "authentication", _after_one_good_answer),
     Mutant(
         "no scope needed",
         "authentication",
-        lambda turn: turn.honest(
-            keys=turn.world.keys | turn.world.keys_without_scope, keys_without_scope=frozenset()
+        lambda received: received.correct(
+            keys=received.world.keys | received.world.keys_without_scope,
+            keys_without_scope=frozenset(),
         ),
     ),
     Mutant("401 is a 403", "authentication", raw(lambda reply: documented(403), 401)),
@@ -536,31 +549,42 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "first instrument only",
         "parameters",
-        asked(lambda turn: turn.asking(instruments=turn.parameters.get("instruments", [])[:1])),
+        requesting(
+            lambda received: received.asking(
+                instruments=received.parameters.get("instruments", [])[:1]
+            )
+        ),
     ),
     Mutant(
         "last instrument only",
         "parameters",
-        asked(lambda turn: turn.asking(instruments=turn.parameters.get("instruments", [])[-1:])),
+        requesting(
+            lambda received: received.asking(
+                instruments=received.parameters.get("instruments", [])[-1:]
+            )
+        ),
     ),
-    Mutant("what is missing has a default", "parameters", asked(_with_defaults)),
-    Mutant("last of two starts", "parameters", asked(_last_of_several)),
-    Mutant("any time will do", "parameters", asked(_any_time)),
+    Mutant("what is missing has a default", "parameters", requesting(_with_defaults)),
+    Mutant("last of two starts", "parameters", requesting(_last_of_several)),
+    Mutant("any time will do", "parameters", requesting(_any_time)),
     # range rule
     Mutant("no longest range", "range", _over_long(_whole)),
     Mutant("over-long range is cut", "range", _over_long(_capped)),
-    Mutant("over-long range is empty", "range", _over_long(lambda turn: json_reply(200, []))),
+    Mutant("over-long range is empty", "range", _over_long(lambda received: json_reply(200, []))),
     Mutant(
         "a minute over the year",
         "range",
-        when(lambda turn: has_key(turn) and 0 < length(turn) - YEAR // 366 * 365 < HOUR, _whole),
+        when(
+            lambda received: has_key(received) and 0 < length(received) - YEAR // 366 * 365 < HOUR,
+            _whole,
+        ),
     ),
     Mutant(
         "at most a month",
         "range",
         when(
-            lambda turn: is_good(turn) and length(turn) > 31 * DAY,
-            lambda turn: json_reply(
+            lambda received: is_good(received) and length(received) > 31 * DAY,
+            lambda received: json_reply(
                 400, {"error": "RangeTooLong", "description": "A month at most."}
             ),
         ),
@@ -570,13 +594,13 @@ MUTANTS: tuple[Mutant, ...] = (
         "reversed range is empty",
         "range",
         when(
-            lambda turn: has_key(turn) and any(_ends(turn)) and length(turn) <= 0,
-            lambda turn: json_reply(200, []),
+            lambda received: has_key(received) and any(_ends(received)) and length(received) <= 0,
+            lambda received: json_reply(200, []),
         ),
     ),
     Mutant("naive is UTC", "range", accepting(Switches(naive="utc"))),
-    Mutant("naive is local time", "range", asked(_local_time)),
-    Mutant("zone is passed over", "range", asked(_zone_ignored)),
+    Mutant("naive is local time", "range", requesting(_local_time)),
+    Mutant("zone is passed over", "range", requesting(_zone_ignored)),
     # window
     Mutant("a month before the start", "window", moved(start=-30 * DAY)),
     Mutant("a month after the end", "window", moved(end=30 * DAY)),
@@ -592,7 +616,8 @@ MUTANTS: tuple[Mutant, ...] = (
         "long ranges are thinned",
         "completeness",
         when(
-            lambda turn: is_good(turn) and length(turn) > 300 * DAY, items(lambda items: items[::2])
+            lambda received: is_good(received) and length(received) > 300 * DAY,
+            items(lambda items: items[::2]),
         ),
     ),
     Mutant(
@@ -616,7 +641,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "last item twice with two instruments",
         "duplicates",
         when(
-            lambda turn: is_good(turn) and len(turn.parameters["instruments"]) > 1,
+            lambda received: is_good(received) and len(received.parameters["instruments"]) > 1,
             items(lambda items: items + items[-1:]),
         ),
     ),
@@ -629,7 +654,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "one less every second time", "repetition", _every_second_time(lambda items: items[:-1])
     ),
     Mutant("other order every second time", "repetition", _every_second_time(lambda xs: xs[::-1])),
-    Mutant("range of the first question", "repetition", _first_range),
+    Mutant("range of the first request", "repetition", _first_range),
     Mutant("last answer again", "repetition", _remembered),
     # attribution
     Mutant("all instruments", "attribution", _other_instruments_too),

@@ -6,7 +6,7 @@ import pytest
 
 from contract_tests.live.runs import WORLD
 from contract_tests.suite import test_schemathesis
-from contract_tests.suite.checks import CHECKS, START, Asker
+from contract_tests.suite.checks import CHECKS, START, CheckingClient
 from mycirrus_contract.live.acceptance import NAMES
 from mycirrus_contract.standin.adapters import Standin
 
@@ -33,10 +33,10 @@ def test_there_are_at_least_fifty_of_all_kinds() -> None:
 
 
 def replies_of(mutant: Mutant | None) -> list[object]:
-    """What the stand-in answers to some thirty questions."""
+    """What the stand-in answers to some thirty requests."""
     standin = Standin(WORLD, behaviour=mutant)
-    ask = Asker(standin)
-    replies: list[object] = [ask(), ask(), ask(instruments=["QT000000"])]
+    send = CheckingClient(standin)
+    replies: list[object] = [send(), send(), send(instruments=["QT000000"])]
     for change in (
         {"start": ["2024-03-01T00:00:00Z", "2024-06-01T00:00:00Z"]},
         {"end": None},
@@ -60,24 +60,24 @@ def replies_of(mutant: Mutant | None) -> list[object]:
         {"method": "POST"},
         {"method": "OPTIONS"},
     ):
-        replies += [ask(**change)]
+        replies += [send(**change)]
     return replies
 
 
 @pytest.fixture(scope="module")
-def honest() -> list[object]:
+def correct() -> list[object]:
     """What the stand-in answers by its rules."""
     return replies_of(None)
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
-def test_a_mutant_answers_something_else(mutant: Mutant, honest: list[object]) -> None:
+def test_a_mutant_answers_something_else(mutant: Mutant, correct: list[object]) -> None:
     """One that changes nothing could not be caught, and one that changes all proves nothing."""
     replies = replies_of(mutant)
 
-    assert replies != honest
+    assert replies != correct
     assert mutant.name == "429 from the first request on" or any(
-        reply == other for reply, other in zip(replies, honest, strict=True)
+        reply == other for reply, other in zip(replies, correct, strict=True)
     )
 
 

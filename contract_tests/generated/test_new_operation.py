@@ -1,4 +1,4 @@
-"""It grows: an operation that is added to the spec works through the raw client as it comes."""
+"""An operation that is added to the spec works through the raw client as it comes."""
 
 import shutil
 import subprocess
@@ -78,9 +78,9 @@ print(error(bad(200)))
 
 
 @pytest.fixture(scope="module")
-def grown(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def extended(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project whose spec has a second operation, and its client."""
-    root = tmp_path_factory.mktemp("grown")
+    root = tmp_path_factory.mktemp("extended")
     for name in ("openapi", "generated", "cirrus_ext"):
         shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "pyproject.toml", root)
@@ -93,10 +93,10 @@ def grown(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def test_an_added_operation_has_key_timeouts_retries_and_typed_errors(grown: Path) -> None:
+def test_an_added_operation_has_key_timeouts_retries_and_typed_errors(extended: Path) -> None:
     """With no hand-written line for it."""
-    program = grown / "program.py"
-    path = f"import sys; sys.path[:0] = [{str(grown)!r}, {str(grown / 'generated')!r}]\n"
+    program = extended / "program.py"
+    path = f"import sys; sys.path[:0] = [{str(extended)!r}, {str(extended / 'generated')!r}]\n"
     program.write_text(path + PROGRAM, encoding="utf-8")
     done = subprocess.run(
         [sys.executable, str(program)], capture_output=True, text=True, check=False, timeout=60
@@ -111,8 +111,8 @@ def test_an_added_operation_has_key_timeouts_retries_and_typed_errors(grown: Pat
     ]
 
 
-def test_the_first_operation_is_as_it_was(grown: Path) -> None:
+def test_the_first_operation_is_as_it_was(extended: Path) -> None:
     """Its file does not change when another comes."""
     path = Path("generated/mycirrus_client/api/system_health_data/get_calibrations_log.py")
 
-    assert (grown / path).read_bytes() == (ROOT / path).read_bytes()
+    assert (extended / path).read_bytes() == (ROOT / path).read_bytes()

@@ -31,12 +31,12 @@ BOTH = ["QT123456", "QT234567"]
 
 
 @dataclass
-class Asker:
+class CheckingClient:
     """Asks the stand-in and lets every oracle look at the answer.
 
     Attributes:
         standin: Is called in process.
-        complaints: What the oracles and the questions have found.
+        complaints: What the oracles and the checks have found.
     """
 
     standin: Standin
@@ -66,16 +66,16 @@ class Asker:
             self.complaints.append(Complaint.of(check, text, request))
 
 
-Question = Callable[[Asker], str | None]
+Sequence = Callable[[CheckingClient], str | None]
 
 
-def ask_at_the_edges_of_the_rules(ask: Asker) -> None:
+def send_at_the_edges_of_the_rules(send: CheckingClient) -> None:
     """Requests at and beyond each rule, which schemathesis comes to by luck or never."""
     for serials in (
         *(BOTH, BOTH[::-1], BOTH[:1], BOTH[1:], ["QT000000"], ["QT1"], SERIALS, BOTH * 2),
         *([BOTH[0], "QT000000"], ["qt123456"], ["QT123456 "]),
     ):
-        ask(instruments=serials)
+        send(instruments=serials)
     for start, end in (
         ("2022-06-07T11:18:42.814Z", "2023-06-07T11:18:42.814Z"),  # a year, from an item on
         ("2021-06-07T11:18:42.814Z", "2022-06-07T11:18:42.814Z"),  # a year, up to it
@@ -99,39 +99,39 @@ def ask_at_the_edges_of_the_rules(ask: Asker) -> None:
         ("yesterday", "today"),
         ("", ""),
     ):
-        ask(start=start, end=end)
+        send(start=start, end=end)
     for nothing in (None, [""]):
-        ask(instruments=nothing)
-        ask(start=nothing)
-        ask(end=nothing)
-    ask(start=[START, MIDDLE])
-    ask(end=[MIDDLE, END])
+        send(instruments=nothing)
+        send(start=nothing)
+        send(end=nothing)
+    send(start=[START, MIDDLE])
+    send(end=[MIDDLE, END])
     for key in (
         *(None, "", "wrong", DEMO_KEY[:-1], DEMO_KEY + "x", DEMO_KEY.upper(), KEY_WITHOUT_SCOPE),
         f"Bearer {DEMO_KEY}",
     ):
-        ask(key=key)
+        send(key=key)
 
 
-def answers_the_same_twice(ask: Asker) -> str | None:
-    """The same question, asked twice in a row and once more later, has one answer."""
-    first, second = ask().body, ask().body
-    ask(instruments=BOTH[:1])
-    third = ask().body
-    return None if first == second == third else "the same question got different answers"
+def answers_the_same_twice(send: CheckingClient) -> str | None:
+    """The same request, sent twice in a row and once more later, has one answer."""
+    first, second = send().body, send().body
+    send(instruments=BOTH[:1])
+    third = send().body
+    return None if first == second == third else "the same request got different answers"
 
 
-def adds_up_over_time(ask: Asker) -> str | None:
+def adds_up_over_time(send: CheckingClient) -> str | None:
     """Two halves of a range have what the whole has."""
-    whole = ask().bag()
-    halves = ask(end=MIDDLE).bag() + ask(start=MIDDLE).bag()
+    whole = send().bag()
+    halves = send(end=MIDDLE).bag() + send(start=MIDDLE).bag()
     return _difference(whole, halves, "the whole range", "its two halves")
 
 
-def adds_up_over_instruments(ask: Asker) -> str | None:
+def adds_up_over_instruments(send: CheckingClient) -> str | None:
     """Two instruments together have what each has alone."""
-    together = ask().bag()
-    alone = ask(instruments=BOTH[:1]).bag() + ask(instruments=BOTH[1:]).bag()
+    together = send().bag()
+    alone = send(instruments=BOTH[:1]).bag() + send(instruments=BOTH[1:]).bag()
     return _difference(together, alone, "two instruments together", "each alone")
 
 
@@ -142,16 +142,16 @@ def _difference(one: Counter[str], other: Counter[str], name: str, other_name: s
     return f"{name}: {more} items more and {less} fewer than {other_name}"
 
 
-def has_items_to_look_at(ask: Asker) -> str | None:
+def has_items_to_look_at(send: CheckingClient) -> str | None:
     """The log of two instruments over a year is not empty: else nothing above means anything."""
-    count = sum(1 for _ in ask().objects())
+    count = sum(1 for _ in send().objects())
     return None if count > 20 else f"{count} items for two instruments and a year"
 
 
-def takes_only_get(ask: Asker) -> str | None:
+def takes_only_get(send: CheckingClient) -> str | None:
     """Other methods get 405 and are told which is allowed (RFC 9110, 15.5.6)."""
     for method in ("POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"):
-        reply = ask(method=method)
+        reply = send(method=method)
         if reply.status != 405:
             return f"{method} gets {reply.status}, not 405"
         if reply.headers.get("allow") != "GET":
@@ -159,10 +159,10 @@ def takes_only_get(ask: Asker) -> str | None:
     return None
 
 
-def throttles_as_documented(ask: Asker) -> str | None:
+def throttles_as_documented(send: CheckingClient) -> str | None:
     """Whoever asks too often gets the page's 429; who does not, gets none."""
-    ask.standin.script[len(ask.standin.requests) + 3] = "429-wait-1"
-    replies = [ask() for _ in range(4)]
+    send.standin.script[len(send.standin.requests) + 3] = "429-wait-1"
+    replies = [send() for _ in range(4)]
     statuses = [reply.status for reply in replies]
     if statuses != [200, 200, 429, 200]:
         return f"a third request of four that is one too many: {statuses}"
@@ -170,7 +170,7 @@ def throttles_as_documented(ask: Asker) -> str | None:
     return None if replies[2].json == documented else "the body of the 429 is not the page's"
 
 
-QUESTIONS: tuple[Question, ...] = (
+SEQUENCES: tuple[Sequence, ...] = (
     answers_the_same_twice,
     adds_up_over_time,
     adds_up_over_instruments,
@@ -180,13 +180,13 @@ QUESTIONS: tuple[Question, ...] = (
 )
 
 
-def ask_everything(standin: Standin) -> list[Complaint]:
-    """Ask all the questions above."""
-    ask = Asker(standin)
-    ask_at_the_edges_of_the_rules(ask)
-    for question in QUESTIONS:
-        ask.complain(question.__name__, question(ask))
-    return ask.complaints
+def run_all_checks(standin: Standin) -> list[Complaint]:
+    """Run all checks above."""
+    send = CheckingClient(standin)
+    send_at_the_edges_of_the_rules(send)
+    for sequence in SEQUENCES:
+        send.complain(sequence.__name__, sequence(send))
+    return send.complaints
 
 
 @dataclass(frozen=True)
@@ -194,7 +194,7 @@ class Check:
     """One check of the suite.
 
     Attributes:
-        name: Of the check of schemathesis, of an oracle, of a question, or of the SDK's loop.
+        name: Of a check of schemathesis, an oracle, a sequence of requests, or the SDK's loop.
         kills: A mutant that it catches, as proof that it can fail.
         kept: Why it is there all the same, if it catches none.
     """
@@ -232,7 +232,7 @@ CHECKS: tuple[Check, ...] = (
     Check("keeps_to_the_instruments", "one item of another"),
     Check("leaves_nothing_out", "first item is lost"),
     Check("answers_in_time", "slow for long ranges"),
-    # questions
+    # sequences of requests
     Check("answers_the_same_twice", "one less every second time"),
     Check("adds_up_over_time", "long ranges are thinned"),
     Check("adds_up_over_instruments", "last instrument only"),

@@ -82,7 +82,7 @@ def _is_range(start: Any, end: Any) -> bool:
     return strict().operation(PATH).known_range_rule().violation(first, last) is None
 
 
-def ask_through_the_sdk(standin: Standin, queries: Iterable[Query]) -> list[Complaint]:
+def send_through_the_sdk(standin: Standin, queries: Iterable[Query]) -> list[Complaint]:
     """Send queries that keep the rules through both clients.
 
     Args:
@@ -109,7 +109,7 @@ def _sync(transport: httpx.MockTransport, query: Query) -> list[CalibrationLogIt
 
 
 def _async(transport: httpx.MockTransport, query: Query) -> list[CalibrationLogItem] | str:
-    async def ask() -> list[CalibrationLogItem] | str:
+    async def send() -> list[CalibrationLogItem] | str:
         async with AsyncCirrusClient(
             DEMO_KEY, base_url=BASE_URL, retry=ONCE, transport=transport
         ) as client:
@@ -118,7 +118,7 @@ def _async(transport: httpx.MockTransport, query: Query) -> list[CalibrationLogI
             except CirrusError as error:
                 return type(error).__name__
 
-    return asyncio.run(ask())
+    return asyncio.run(send())
 
 
 def _compared(outcome: list[CalibrationLogItem] | str, recorder: Recorder) -> list[Complaint]:

@@ -19,7 +19,7 @@ from mycirrus_contract.standin.rules import DEMO_KEY, LOG_PATH
 from tests.support.clients import KEY, use
 
 from .checks import WORLD
-from .sdk_loop import BASE_URL, ONCE, Query, Recorder, ask_through_the_sdk, forbidden
+from .sdk_loop import BASE_URL, ONCE, Query, Recorder, forbidden, send_through_the_sdk
 from .test_schemathesis import config
 
 log = schemathesis.openapi.from_dict(
@@ -39,7 +39,7 @@ def test_the_sdk_sends_what_the_rules_allow_and_returns_what_was_served(case: Ca
         assert refused
         assert recorder.request is None
     else:
-        assert [str(one) for one in ask_through_the_sdk(Standin(WORLD), [query])] == []
+        assert [str(one) for one in send_through_the_sdk(Standin(WORLD), [query])] == []
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_a_difference_is_found_and_named(change: Query, says: str) -> None:
 
 
 def outcome(client_kind: str, query: Query) -> tuple[bool, Recorder]:
-    """Whether the SDK refuses a question, and what went to the stand-in."""
+    """Whether the SDK refuses a query, and what went to the stand-in."""
     recorder = Recorder(Standin(replace(WORLD, keys=frozenset({KEY}))))
     try:
         use(
@@ -83,7 +83,7 @@ def outcome(client_kind: str, query: Query) -> tuple[bool, Recorder]:
         )
     except InvalidRequestError:
         return True, recorder
-    except Exception:  # noqa: BLE001 - an answer that is no 200: the question was sent
+    except Exception:  # noqa: BLE001 - an answer that is no 200: the query was sent
         return False, recorder
     return False, recorder
 

@@ -12,11 +12,11 @@ from mycirrus_contract.standin.adapters import Standin
 from mycirrus_contract.standin.switches import Switches
 
 from . import hooks
-from .checks import CHECKS, ONE_GET, QUESTIONS, WORLD, ask_everything
+from .checks import CHECKS, ONE_GET, SEQUENCES, WORLD, run_all_checks
 
 
 def test_the_stand_in_passes() -> None:
-    assert [str(complaint) for complaint in ask_everything(Standin(WORLD))] == []
+    assert [str(complaint) for complaint in run_all_checks(Standin(WORLD))] == []
 
 
 def test_every_check_is_in_the_list() -> None:
@@ -25,7 +25,7 @@ def test_every_check_is_in_the_list() -> None:
 
     assert hooks.__name__  # has made checks of the oracles
     assert names >= {check.__name__ for check in schemathesis.checks.CHECKS.get_all()}
-    assert names >= {function.__name__ for function in (*ORACLES, *QUESTIONS)}
+    assert names >= {function.__name__ for function in (*ORACLES, *SEQUENCES)}
     assert all(bool(check.kills) != bool(check.kept) for check in CHECKS)
     assert sum(check.kept == ONE_GET for check in CHECKS) == 3
 
@@ -35,7 +35,7 @@ def test_an_entry_at_an_end_is_asked_for(end: str) -> None:
     """The suite holds the stand-in to what is assumed, to the millisecond."""
     world = replace(WORLD, switches=Switches(**{end: False}))  # type: ignore[arg-type]
 
-    assert "leaves_nothing_out" in {one.check for one in ask_everything(Standin(world))}
+    assert "leaves_nothing_out" in {one.check for one in run_all_checks(Standin(world))}
 
 
 def test_a_fault_that_nobody_thought_of_is_told_in_words() -> None:
@@ -45,7 +45,7 @@ def test_a_fault_that_nobody_thought_of_is_told_in_words() -> None:
         "completeness",
         items(lambda items: [item for item in items if item["time"][11:13] >= "09"]),
     )
-    words = "\n".join(map(str, ask_everything(Standin(WORLD, behaviour=odd))))
+    words = "\n".join(map(str, run_all_checks(Standin(WORLD, behaviour=odd))))
 
     assert re.search(r"leaves_nothing_out: \d+ of \d+ items are missing\n +GET /v1/data/cal", words)
     assert "stand-in-demo-key" not in words
