@@ -104,7 +104,8 @@ class LookUpBackend(httpcore.AsyncNetworkBackend):
         began = time.monotonic()
         try:
             if look_up := _in_thread(lambda: socket.getaddrinfo(host, port)):
-                await asyncio.wait_for(asyncio.wrap_future(look_up), timeout)
+                async with asyncio.timeout(timeout):  # wait_for of Python 3.11 loses a cancellation
+                    await asyncio.wrap_future(look_up)
         except TimeoutError as error:
             raise httpcore.ConnectTimeout(f"the look-up of {host} takes too long") from error
         except OSError as error:

@@ -9,8 +9,10 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import Any
+from unittest.mock import AsyncMock
 
 import pytest
 
@@ -20,6 +22,7 @@ from cirrus_ext import (
     CirrusClient,
     ConfigurationError,
     RetryPolicy,
+    deadline,
 )
 from tests.support.faulty_server import answer, drip_the_body, faulty, say_nothing
 from tests.support.windows import not_on_windows
@@ -209,3 +212,29 @@ def test_the_time_of_a_call_includes_the_connection(
 
     assert took < LIMIT
     assert caught.value.attempts == 1
+
+
+@pytest.mark.parametrize("steps", range(6))
+def test_cancelling_at_the_moment_of_an_answer_is_not_lost(
+    steps: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look_up: Future[list[Any]] = Future()
+    monkeypatch.setattr(deadline, "_in_thread", lambda job: look_up)
+
+    async def main() -> bool:
+        async def connect(*_: object) -> None:
+            await asyncio.Event().wait()  # for ever
+
+        backend = deadline.LookUpBackend(AsyncMock(connect_tcp=connect))
+        task = asyncio.create_task(backend.connect_tcp("localhost", 1, 20.0))
+        await asyncio.sleep(0)
+        look_up.set_result([])
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.wait({task}, timeout=1.0)
+        ended = task.cancelled()
+        task.cancel()
+        return ended
+
+    assert asyncio.run(main())
