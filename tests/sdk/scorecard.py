@@ -466,7 +466,7 @@ def _close(base_url: str, policy: RetryPolicy) -> float:
     return ended[0][0] - began
 
 
-@row("a connection that went stale while idle", "is replaced, and the question asked again")
+@row("a connection that went stale while idle", "is replaced, and the request is sent again")
 def _(client_kind: str) -> None:
     def keep_then_reset(wire: Any) -> None:
         wire.send(head(2).replace(b"Connection: close\r\n", b"") + b"[]")
