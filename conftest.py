@@ -1,6 +1,7 @@
 """What every test stands on: no network, no key or server of the environment, a clock to turn."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,9 @@ settings.register_profile("usual", max_examples=300, derandomize=True, deadline=
 settings.register_profile("brief", max_examples=60, derandomize=True, deadline=None)
 settings.register_profile("thorough", max_examples=10_000, deadline=None, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "usual"))
+
+# Ctrl-C is ignored in what a script runs in the background, and tests of Ctrl-C would hang.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # The keyring of whoever runs the tests is left alone.
 os.environ["PYTHON_KEYRING_BACKEND"] = "keyring.backends.null.Keyring"
