@@ -430,9 +430,10 @@ pace and the judging of the answer take 5 %, objects instead of dicts 1 %. A ser
 20 ms to answer hides all of it.
 """
 PROCESSOR = """
-Eight requests of half a millisecond of processor time each, nearly all of it in httpx, share one
-interpreter lock, so that eight slots have 4 ms to wait in every 50; timers of the server that are
-up to a millisecond late are the rest.
+Requests of half a millisecond to one and a half of processor time each, nearly all of it in httpx,
+share one interpreter lock, so that eight slots have 4 ms to wait in every 50; timers of the server
+that are up to a millisecond late are the rest. Bare httpx in four threads, which checks and retries
+nothing, reaches 0.94 of the ideal at 25 to 75 ms, and 0.95 at 50 ms.
 """
 MODULES = """
 Of what `cirrus_ext` loads beyond the generated client, httpcore takes the most (16 ms), which
