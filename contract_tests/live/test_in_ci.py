@@ -56,7 +56,8 @@ def test_a_run_ends_with_the_exit_code_and_the_outputs_of_its_verdict(
     runs = [check_of(Standin(**backend), *words) for words in ([], ["--allow-undecided"])]
     outputs = dict(line.partition("=")[::2] for line in output.read_text("utf-8").splitlines())
 
-    assert tuple(run.returncode for run in runs) == exit_codes
+    messages = [run.stderr for run in runs]
+    assert tuple(run.returncode for run in runs) == exit_codes, messages
     assert outputs["verdict"] == verdict
     assert sum(json.loads(outputs["counts"]).values()) >= 14
 
