@@ -22,7 +22,7 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "usual"))
 # Ctrl-C is ignored in what a script runs in the background, and tests of Ctrl-C would hang.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# The keyring of whoever runs the tests is left alone.
+# The keyring of the user who runs the tests is left alone.
 os.environ["PYTHON_KEYRING_BACKEND"] = "keyring.backends.null.Keyring"
 
 # Child processes have the same guard.

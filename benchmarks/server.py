@@ -25,7 +25,7 @@ LOOPBACK = "127.0.0.1"
 BIG = 100_000  # items of the big answer
 WINDOW = 10_000  # items of each answer that is filled
 DELAY = 0.05  # seconds that the server takes where it is slow, and in the mean where uneven
-RATE = 20  # requests a second where it is limited, and as many at once after a silence
+RATE = 20  # requests a second where it is limited, and as many at once after a second without any
 COUNTS = "/counts"
 
 

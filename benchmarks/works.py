@@ -317,7 +317,7 @@ def imports(bench: Bench) -> list[Row]:
 
 
 def _python(*words: str) -> None:
-    # Isolated: neither the folder nor the variables of whoever calls have a say.
+    # Isolated: neither the folder nor the variables of the caller matter.
     subprocess.run([sys.executable, "-I", *words], check=True, cwd=ROOT)
 
 
@@ -426,7 +426,7 @@ SMALL_PARTS = """
 Of some 2,500 function calls that a request takes, 95 in a hundred are in httpx, httpcore and h11,
 where bare httpx makes them too. The rest has no large part: the range is checked and written (4 %
 of the processor time that bare httpx takes), reads and writes are held to a budget (3 %), slot,
-pace and the judging of the answer take 5 %, objects instead of dicts 1 %. A server that takes
+rate limit and the check of the answer take 5 %, objects instead of dicts 1 %. A server that takes
 20 ms to answer hides all of it.
 """
 PROCESSOR = """

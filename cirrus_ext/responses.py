@@ -71,8 +71,8 @@ def is_cut_off(content: bytes) -> bool:
 
 def reason_of(status: int, retry_after: float | None) -> str:
     """Return a status in a few words: ``429 Too Many Requests, Retry-After 1 s``."""
-    asked = "" if retry_after is None else f", Retry-After {retry_after:g} s"
-    return f"{status} {_phrase(status)}".strip() + asked
+    suffix = "" if retry_after is None else f", Retry-After {retry_after:g} s"
+    return f"{status} {_phrase(status)}".strip() + suffix
 
 
 def _phrase(status: int) -> str:

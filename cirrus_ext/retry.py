@@ -151,13 +151,13 @@ def decide(
         return Stop("total_timeout")
     if attempt >= policy.max_attempts:
         return Stop("attempts")
-    asked = outcome.retry_after
-    if asked is None:
+    retry_after = outcome.retry_after
+    if retry_after is None:
         wait = _backoff(policy, outcome, attempt, jitter)
         return Wait(wait) if wait < left else Stop("total_timeout")
-    if asked > policy.max_retry_after or asked >= left:
+    if retry_after > policy.max_retry_after or retry_after >= left:
         return Stop("retry_after_too_long")
-    return Wait(asked + jitter * min(_spread(asked), left - asked))
+    return Wait(retry_after + jitter * min(_spread(retry_after), left - retry_after))
 
 
 def _backoff(policy: RetryPolicy, outcome: Outcome, attempt: int, jitter: float) -> float:
@@ -172,9 +172,9 @@ def _backoff(policy: RetryPolicy, outcome: Outcome, attempt: int, jitter: float)
     return jitter * min(policy.backoff_cap, policy.backoff_base * doubled)
 
 
-def _spread(asked: float) -> float:
+def _spread(retry_after: float) -> float:
     """Return the longest delay after ``Retry-After``, so that not all clients return at once."""
-    return max(1.0, 0.1 * asked)
+    return max(1.0, 0.1 * retry_after)
 
 
 def parse_retry_after(value: str | None, *, date: str | None, now: datetime) -> float | None:

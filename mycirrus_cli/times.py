@@ -59,8 +59,8 @@ def time_zone(name: str | None) -> tzinfo:
     folded = {one.lower(): one for one in known} | {
         one.rpartition("/")[2].lower(): one for one in sorted(known)
     }
-    asked = str(name).lower().replace(" ", "_")
-    near = [folded[one] for one in get_close_matches(asked, folded, 3)]
+    wanted = str(name).lower().replace(" ", "_")
+    near = [folded[one] for one in get_close_matches(wanted, folded, 3)]
     guess = f"; did you mean {' or '.join(dict.fromkeys(near))}?" if near else ""
     raise CommandError(
         f"--time-zone {name!r}: no such zone; give a name such as Europe/London{guess}"

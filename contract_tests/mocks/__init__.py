@@ -1,1 +1,1 @@
-"""The guard of the mocks: whatever respx answers in a test is held against the contract."""
+"""The guard of the mocks: each answer of respx in a test is compared with the contract."""

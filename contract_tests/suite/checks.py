@@ -160,7 +160,7 @@ def takes_only_get(send: CheckingClient) -> str | None:
 
 
 def throttles_as_documented(send: CheckingClient) -> str | None:
-    """Whoever asks too often gets the page's 429; who does not, gets none."""
+    """Too many requests get the page's 429; others get none."""
     send.standin.script[len(send.standin.requests) + 3] = "429-wait-1"
     replies = [send() for _ in range(4)]
     statuses = [reply.status for reply in replies]

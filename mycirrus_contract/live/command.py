@@ -234,10 +234,12 @@ def reports(
     texts["questions.patch"] = patch(shown.questions, shown.began.date(), shown.base_url, questions)
     blank = "".join(render(_nothing_of(shown)) for render in REPORTS.values())
     blank += questions.text
-    said = " ".join(f"{one.judgement.because} {one.judgement.advice}" for one in shown.findings)
-    said += " ".join(f"{one.request.name} {one.error_text}" for one in shown.exchanges)
+    judgements = " ".join(
+        f"{one.judgement.because} {one.judgement.advice}" for one in shown.findings
+    )
+    judgements += " ".join(f"{one.request.name} {one.error_text}" for one in shown.exchanges)
     for text in texts.values():
-        redactor.check(text, blank, said)
+        redactor.check(text, blank, judgements)
     cassette = dumps(result, verdicts)
     bodies = [one.reply.json for one in result.exchanges if one.reply is not None]
     redactor.check_bodies(cassette, bodies)

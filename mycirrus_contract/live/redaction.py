@@ -240,13 +240,13 @@ class Redactor:
                 return number
         raise LeakError("there is no replacement for a number of an answer")
 
-    def check(self, text: str, blank: str = "", said: str = "") -> None:
+    def check(self, text: str, blank: str = "", judgements: str = "") -> None:
         """Refuse to let a report go in which something secret is left.
 
         Args:
             text: What is to be written.
             blank: The same with nothing of an answer in it: what is in there too says nothing.
-            said: What the judgements say: a user or message may say it too.
+            judgements: Their texts: a user or message may say it too.
 
         Raises:
             LeakError: Something is left. The message does not say what.
@@ -254,7 +254,8 @@ class Redactor:
         self._check_key_and_serials(text, blank)
         for secret in self.secrets - self.serials:
             if _is_telling(secret) and any(
-                form in text and form not in blank and form not in said for form in _forms(secret)
+                form in text and form not in blank and form not in judgements
+                for form in _forms(secret)
             ):
                 raise LeakError(LEFT)
 

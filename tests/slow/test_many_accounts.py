@@ -3,7 +3,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -48,9 +48,9 @@ class Server:
 
     async def __call__(
         self,
-        scope: MutableMapping[str, Any],
-        receive: Callable[[], Awaitable[MutableMapping[str, Any]]],
-        send: Callable[[MutableMapping[str, Any]], Awaitable[None]],
+        scope: Any,
+        receive: Any,
+        send: Any,
     ) -> None:
         key = dict(scope["headers"]).get(b"x-api-key", b"").decode()
         await self.accounts.get(key, self.stranger)(scope, receive, send)

@@ -1,7 +1,7 @@
 """The guard. Python runs a ``sitecustomize`` by itself at start, if it is on ``PYTHONPATH``.
 
 ``conftest.py`` imports it, and puts this folder on the ``PYTHONPATH`` of child processes. It is an
-audit hook: it sees every connection and every look-up of a name, whoever makes it.
+audit hook: it sees every connection and every look-up of a name, from any module.
 """
 
 import sys
