@@ -38,3 +38,8 @@ def guard(event: str, arguments: tuple[Any, ...]) -> None:
 
 
 sys.addaudithook(guard)
+
+# With click, which a user need not have, httpx imports its own command line, and that takes half
+# of the start of a process.
+if "httpx" not in sys.modules:
+    sys.modules["httpx._main"] = None  # type: ignore[assignment]  # its import then fails
