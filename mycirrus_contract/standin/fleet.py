@@ -8,6 +8,7 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 
 @dataclass(frozen=True)
@@ -73,9 +74,13 @@ def fleet(until: datetime | None = None) -> tuple[Entry, ...]:
     """All entries of all instruments, by instrument and time.
 
     Args:
-        until: No entry is later; now, if not given.
+        until: No entry is later; by default the minute that has begun.
     """
-    until = until or datetime.now(UTC)
+    return _until(until or datetime.now(UTC).replace(second=0, microsecond=0))
+
+
+@lru_cache(maxsize=4)  # tests make many stand-ins
+def _until(until: datetime) -> tuple[Entry, ...]:
     entries = [entry for instrument in INSTRUMENTS for entry in _log(instrument, until)]
     entries.append(PAGE_EXAMPLE)
     return tuple(sorted(entries, key=lambda entry: (entry.instrument, entry.time)))
