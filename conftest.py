@@ -1,6 +1,7 @@
 """What every test stands on: no network, no key or server of the environment, a clock to turn."""
 
 import functools
+import gc
 import os
 import signal
 import ssl
@@ -41,6 +42,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if not item.nodeid.startswith("contract_tests/spec/"):
             reason = "the code does not follow the spec: contract_tests/spec/test_follow.py"
             item.add_marker(pytest.mark.skip(reason=reason))
+
+
+def pytest_collection_finish() -> None:
+    """Let no later garbage collection look through all that was imported and collected."""
+    gc.freeze()
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -1,13 +1,11 @@
 """README and docs: their programs run, their links lead somewhere, their numbers are the code's."""
 
-import os
 import re
 import runpy
 import shlex
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -21,8 +19,9 @@ from mycirrus_cli.main import main
 from mycirrus_contract.live import acceptance, arguments
 from mycirrus_contract.standin.adapters import Standin, serve
 from mycirrus_contract.standin.rules import DEMO_KEY
+from tests.support.command import mycirrus
 from tests.support.paths import ROOT
-from tests.support.windows import not_on_windows
+from tests.support.windows import skip_on_windows
 
 REFERENCE = "docs/cli.md"
 # Of each page, how many blocks a test cannot run. Each has a comment before it that says why.
@@ -123,12 +122,6 @@ def test_every_program_of_a_page_is_an_example() -> None:
 # --- other blocks
 
 
-@pytest.fixture
-def base_url() -> Iterator[str]:
-    with serve(Standin()) as url:
-        yield url
-
-
 def commands(page: str) -> str:
     """The shell commands of a page that a test can run."""
     return "".join(
@@ -138,24 +131,16 @@ def commands(page: str) -> str:
     )
 
 
-@not_on_windows("they are run by bash")
 @pytest.mark.parametrize("page", [page for page in NOT_RUN if commands(page)])
-def test_the_commands_of_a_page_run_one_after_the_other(
-    page: str, base_url: str, tmp_path: Path
-) -> None:
-    bin_first = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    done = subprocess.run(
-        ["bash", "-euxo", "pipefail", "-c", commands(page)],  # noqa: S607 - whose it is
-        env=os.environ
-        | {"MYCIRRUS_BASE_URL": base_url, "MYCIRRUS_API_KEY": DEMO_KEY, "PATH": bin_first},
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
-
-    assert done.returncode == 0, done.stderr
+def test_the_commands_of_a_page_run_one_after_the_other(page: str, tmp_path: Path) -> None:
+    for line in commands(page).splitlines():
+        words = shlex.split(line.partition(" | ")[0], comments=True)
+        if words[0] == "mycirrus":
+            done = mycirrus(*words[1:], cwd=tmp_path)
+        else:
+            skip_on_windows("it is a command of a POSIX shell")
+            done = subprocess.run(line, shell=True, cwd=tmp_path, text=True, check=False)  # noqa: S602
+        assert done.returncode == 0, (line, done.stderr)
 
 
 def test_every_block_is_run_or_says_why_not() -> None:
