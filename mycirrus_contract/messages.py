@@ -34,7 +34,7 @@ class Request:
         query = request.url.query.decode("ascii")
         return cls(request.method, request.url.path, query, dict(request.headers))
 
-    @property
+    @cached_property
     def parameters(self) -> dict[str, list[str]]:
         """The decoded query: every value of every name, in order."""
         parameters: dict[str, list[str]] = {}
@@ -98,6 +98,7 @@ class Reply:
         if isinstance(self.json, list):
             yield from (item for item in self.json if isinstance(item, dict))
 
+    @cached_property
     def bag(self) -> Counter[str]:
         """The elements of a list in any order, each as JSON; anything else is one element."""
         elements = self.json if isinstance(self.json, list) else [self.json]

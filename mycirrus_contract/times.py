@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 TIME = re.compile(
     r"(?P<whole>\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d)(\.(?P<fraction>\d+))?(?P<offset>Z|[+-]\d\d:\d\d)?",
@@ -11,6 +12,7 @@ MILLISECOND = 10**6
 _BEGINNING = datetime(1, 1, 1, tzinfo=UTC)
 
 
+@lru_cache(maxsize=10_000)
 def instant(text: str) -> int:
     """Nanoseconds from the year 1 to a time; UTC where it does not say.
 

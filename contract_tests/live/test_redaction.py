@@ -1,6 +1,7 @@
 """What is secret or personal leaves a run before anybody sees it, and its shape stays."""
 
 import json
+import random
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -131,7 +132,7 @@ def test_nothing_is_left_wherever_a_server_puts_it(body: Any, status: int) -> No
     for secret in (KEY, "qt123456", USER, MESSAGE, "QuantumDemo", "O'Brien", "471147114711"):
         assert secret.lower() not in text.lower()
     redactor.check(text)
-    redactor.check_bodies(text, [clean.reply.json])
+    redactor.check_replies(text, [clean.reply])
     assert [one.verdict for one in judge([clean])] == [one.verdict for one in judge([exchange])]
 
 
@@ -424,10 +425,10 @@ def test_a_cassette_in_which_something_is_left_is_not_let_go(left: str) -> None:
     body = [ITEM | {"user": "Xyzzy", "message": left}]
 
     with pytest.raises(LeakError):
-        redactor.check_bodies(json.dumps(body), [body])
+        redactor.check_replies(json.dumps(body), [json_reply(200, body)])
     clean = redactor.exchange(came)
     assert clean.reply is not None
-    redactor.check_bodies(clean.reply.body.decode(), [clean.reply.json])
+    redactor.check_replies(clean.reply.body.decode(), [clean.reply])
 
 
 @pytest.mark.parametrize(
@@ -497,3 +498,31 @@ def test_a_word_that_the_report_has_of_its_own_is_no_leak() -> None:
     redactor.check("ok", blank="")
     with pytest.raises(LeakError):
         redactor.check("Calibration log", blank="something else")
+
+
+@pytest.mark.parametrize(
+    ("drawn", "serials", "item"),
+    [
+        ("QT987654", ("QT123456", "QT000000"), {}),
+        ("ZZ9qt1", ("QT1",), {"user": "ab2"}),
+        ("9876512345", ("12345",), {"level": 54321}),
+        ("CANARYKEY", ("ABCDEFGHI",), {}),
+    ],
+    ids=["for the unknown serial", "a serial", "a number", "the key"],
+)
+def test_no_replacement_is_taken_for_a_secret_whatever_is_drawn(
+    drawn: str, serials: tuple[str, ...], item: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, choice = iter(drawn), random.SystemRandom().choice
+    monkeypatch.setattr(
+        random.SystemRandom, "choice", lambda self, letters: next(first, "") or choice(letters)
+    )
+    came = [
+        Exchange(replace(REQUEST, instruments=(serial,)), json_reply(200, [item]))
+        for serial in serials
+    ]
+    redactor = Redactor("CANARYKEY", came)
+    clean = [redactor.exchange(one) for one in came]
+
+    assert next(first, None) is None
+    redactor.check_replies(repr(clean), [one.reply for one in clean if one.reply])

@@ -123,15 +123,15 @@ def answers_the_same_twice(send: CheckingClient) -> str | None:
 
 def adds_up_over_time(send: CheckingClient) -> str | None:
     """Two halves of a range have what the whole has."""
-    whole = send().bag()
-    halves = send(end=MIDDLE).bag() + send(start=MIDDLE).bag()
+    whole = send().bag
+    halves = send(end=MIDDLE).bag + send(start=MIDDLE).bag
     return _difference(whole, halves, "the whole range", "its two halves")
 
 
 def adds_up_over_instruments(send: CheckingClient) -> str | None:
     """Two instruments together have what each has alone."""
-    together = send().bag()
-    alone = send(instruments=BOTH[:1]).bag() + send(instruments=BOTH[1:]).bag()
+    together = send().bag
+    alone = send(instruments=BOTH[:1]).bag + send(instruments=BOTH[1:]).bag
     return _difference(together, alone, "two instruments together", "each alone")
 
 

@@ -241,8 +241,8 @@ def reports(
     for text in texts.values():
         redactor.check(text, blank, judgements)
     cassette = dumps(result, verdicts)
-    bodies = [one.reply.json for one in result.exchanges if one.reply is not None]
-    redactor.check_bodies(cassette, bodies)
+    replies = [one.reply for one in result.exchanges if one.reply is not None]
+    redactor.check_replies(cassette, replies)
     return texts | {"cassette.json": cassette}
 
 

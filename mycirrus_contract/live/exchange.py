@@ -139,7 +139,7 @@ class Exchange:
     @property
     def bag(self) -> Counter[str]:
         """The elements of the list of a 200, in any order; empty without one."""
-        return self.reply.bag() if self.reply is not None and self.is_answered else Counter()
+        return self.reply.bag if self.reply is not None and self.is_answered else Counter()
 
     @cached_property
     def documented_problems(self) -> list[Problem]:

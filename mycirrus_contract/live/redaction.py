@@ -42,6 +42,7 @@ TRACE = re.compile(r"[A-Za-z0-9._:;=|/+-]{1,128}")
 FIELD_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,39}")
 E_MAIL = re.compile(r"\S@\S")
 PART_OF_A_KEY = 6  # so many characters of the key in a text make it a secret
+SHORTEST_KEY = 8  # characters; a shorter key is not real, and may be a word of the report
 SHORTEST = 4  # characters of a user or a message that hide a text in which they are
 
 LEFT = "a text of an answer is left in what was to be written: nothing was"
@@ -62,6 +63,7 @@ class Redactor:
     def __init__(self, api_key: str, exchanges: Iterable[Exchange]) -> None:
         exchanges = list(exchanges)
         self._api_key = api_key
+        self._key_forms = _forms(api_key) if len(api_key) >= SHORTEST_KEY else set()
         self._chance = random.SystemRandom()
         self._replacements: dict[str, str] = {}
         self._numbers: dict[str, Any] = {}
@@ -75,9 +77,12 @@ class Redactor:
         self._personal = {spelling(text) for text in self.secrets - {api_key}}
         self._personal = {text for text in self._personal if len(text) >= SHORTEST}
         self._taken = set(self.secrets)
+        self._serial_word = _words(serial for serial in self.serials if _is_distinctive(serial))
         first = exchanges[0].request.instruments[0] if exchanges else ""
         if unknown_like(first) in self.serials:  # it is made of the first one, in a replay too
-            self._replacements[unknown_like(first)] = unknown_like(self.text(first))
+            unknown = unknown_like(self.text(first))
+            self._replacements[unknown_like(first)] = unknown
+            self._taken.add(unknown)
 
     def __repr__(self) -> str:
         return f"<Redactor of {len(self.secrets)} texts>"
@@ -108,15 +113,22 @@ class Redactor:
         return self._replacements.get(text, "")
 
     def _new(self, text: str) -> str:
-        never = [self._api_key, *(serial for serial in self.serials if len(serial) > 2)]
         shape = text if any(map(str.isalnum, text)) else "x" * len(text)
         for attempt in range(10_000):
             longer = shape + "x" * (attempt // 100)  # short texts run out of replacements
             candidate = self._with_serials("".join(map(self._other, longer)), text)
-            if candidate not in self._taken and not any(one in candidate for one in never):
+            unknown = unknown_like(candidate)  # the replacement of the unknown serial, perhaps
+            if candidate not in self._taken and not self._is_found(f"{candidate}\n{unknown}"):
                 self._taken.add(candidate)
                 return candidate
         raise LeakError("there is no replacement for a text of an answer")
+
+    def _is_found(self, replacement: str) -> bool:
+        """Whether the last look would find a secret in a replacement, by chance."""
+        return self._has_key(replacement) or self._serial_word.search(replacement) is not None
+
+    def _has_key(self, text: str) -> bool:
+        return any(form in text for form in self._key_forms)
 
     def _with_serials(self, candidate: str, text: str) -> str:
         """A candidate with the replacement of each serial that a text holds, spelled alike."""
@@ -236,7 +248,12 @@ class Redactor:
             longer = "1" * (attempt // 100) + text.lstrip("-")
             digits = re.sub(r"[0-9]", lambda _: self._chance.choice("123456789"), longer)
             number = json.loads(digits)
-            if digits != text and math.isfinite(number) and number not in taken:
+            if (
+                digits != text
+                and math.isfinite(number)
+                and number not in taken
+                and not self._is_found(repr(number))
+            ):
                 return number
         raise LeakError("there is no replacement for a number of an answer")
 
@@ -259,28 +276,31 @@ class Redactor:
             ):
                 raise LeakError(LEFT)
 
-    def check_bodies(self, text: str, bodies: Iterable[Any]) -> None:
+    def check_replies(self, text: str, replies: Iterable[Reply]) -> None:
         """Refuse to let a cassette go in which something secret is left.
 
         Args:
             text: What is to be written.
-            bodies: The parsed bodies in it, which may be long.
+            replies: The replies in it, whose bodies may be long.
 
         Raises:
             LeakError: Something is left. The message does not say what.
         """
-        self._check_key_and_serials(text, text if len(self._api_key) < 8 else "")
-        if any(not self.secrets.isdisjoint(_texts(body)) for body in bodies):
-            raise LeakError(LEFT)
+        self._check_key_and_serials(text)
+        for reply in replies:
+            # A short word of the vendor's may be the name of a user too.
+            shortest = 1 if reply.status == 200 else SHORTEST
+            if any(len(one) >= shortest and one in self.secrets for one in _texts(reply.json)):
+                raise LeakError(LEFT)
 
-    def _check_key_and_serials(self, text: str, blank: str) -> None:
-        # A key of a few letters is not a real one, and may be a word of the report.
-        exempt = blank if len(self._api_key) < 8 else ""
-        if any(form in text and form not in exempt for form in _forms(self._api_key)):
+    def _check_key_and_serials(self, text: str, blank: str = "") -> None:
+        if self._has_key(text):
             raise LeakError("the key is left in what was to be written; nothing was written")
-        for serial in self.serials:
-            if _has_word(text, serial) and not _has_word(blank, serial):
-                raise LeakError("a serial number is left in what was to be written: nothing was")
+        found, harmless = (
+            set(map(str.casefold, self._serial_word.findall(one))) for one in (text, blank)
+        )
+        if found - harmless:
+            raise LeakError("a serial number is left in what was to be written: nothing was")
 
 
 @cache
@@ -321,13 +341,18 @@ def _is_telling(text: str) -> bool:
     return len(text) >= 12 and " " in text
 
 
-def _has_word(text: str, word: str) -> bool:
-    """Whether a serial number stands somewhere, and not as a part of something longer."""
-    if len(word) < 3 or (word.isdecimal() and len(word) < 5):
-        return False  # a status, a year, a number of items
-    forms = "|".join(re.escape(form) for form in sorted(_forms(word)))
-    alone = f"(?<![A-Za-z0-9])(?:{forms})(?![A-Za-z0-9])"
-    return re.search(alone, text, re.IGNORECASE) is not None
+def _is_distinctive(serial: str) -> bool:
+    """Whether finding a serial number says anything: a status or a year, or zeros, do not."""
+    shortest = 5 if serial.isdecimal() else 3
+    return len(serial) >= shortest and re.search(r"[^\W_0]", serial) is not None
+
+
+def _words(words: Iterable[str]) -> re.Pattern[str]:
+    """Words in each form, not as a part of something longer."""
+    forms = sorted({re.escape(form) for word in words for form in _forms(word)})
+    return re.compile(
+        f"(?<![A-Za-z0-9])(?:{'|'.join(forms) or '(?!)'})(?![A-Za-z0-9])", re.IGNORECASE
+    )
 
 
 def _forms(text: str) -> set[str]:

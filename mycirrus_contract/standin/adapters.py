@@ -161,6 +161,8 @@ def serve(standin: Standin, port: int = 0) -> Iterator[str]:
         The base URL.
     """
     listener = socket.create_server((LOOPBACK, port))
+    # Connections inherit it: head and body of an answer go out at once, and not 40 ms apart.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     server = uvicorn.Server(
         uvicorn.Config(
             standin,
