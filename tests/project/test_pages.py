@@ -6,6 +6,7 @@ import shlex
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -82,22 +83,35 @@ NEEDS_AN_ARCHIVE = {"archive_frame"}
 IN_A_PROCESS = {"process_pool"}  # its workers import it as __main__
 
 
+@pytest.fixture(scope="module")
+def server() -> Iterator[tuple[Standin, str]]:
+    """A stand-in for all examples, and its address."""
+    standin = Standin()
+    with serve(standin) as base_url:
+        yield standin, base_url
+
+
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_an_example_prints_what_it_is_for(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    name: str,
+    server: tuple[Standin, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     path, (faults, output) = ROOT / "examples" / f"{name}.py", EXAMPLES[name]
-    with serve(Standin(script=faults)) as base_url:
-        monkeypatch.setenv("MYCIRRUS_BASE_URL", base_url)
-        monkeypatch.setenv("MYCIRRUS_API_KEY", DEMO_KEY)
-        monkeypatch.setattr(time, "sleep", lambda seconds: None)
-        if name in IN_A_PROCESS:
-            subprocess.run([sys.executable, str(path)], check=True, timeout=60)
-        else:
-            monkeypatch.chdir(tmp_path)
-            if name in NEEDS_AN_ARCHIVE:
-                main(["sync", "fleet.db", "QT123456", "--last", "2y", "--quiet"])
-            runpy.run_path(str(path), run_name="__main__")
+    standin, base_url = server
+    standin.script = {len(standin.requests) + number: fault for number, fault in faults.items()}
+    monkeypatch.setenv("MYCIRRUS_BASE_URL", base_url)
+    monkeypatch.setenv("MYCIRRUS_API_KEY", DEMO_KEY)
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)
+    if name in IN_A_PROCESS:
+        subprocess.run([sys.executable, str(path)], check=True, timeout=60)
+    else:
+        monkeypatch.chdir(tmp_path)
+        if name in NEEDS_AN_ARCHIVE:
+            main(["sync", "fleet.db", "QT123456", "--last", "2y", "--quiet"])
+        runpy.run_path(str(path), run_name="__main__")
 
     shown = capfd.readouterr()
     assert re.search(output, shown.out)

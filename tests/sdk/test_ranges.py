@@ -11,7 +11,6 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import httpx
-import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -404,6 +403,8 @@ def test_a_window_made_by_hand_is_held_to_the_same_rules(
 
 
 def test_datetimes_of_pandas_are_taken_as_what_they_are() -> None:
+    import pandas as pd  # noqa: PLC0415 - it takes long
+
     plain = as_utc("start", pd.Timestamp("2023-01-01T01:00:00+01:00"))
 
     assert type(plain) is datetime
