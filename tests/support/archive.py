@@ -131,12 +131,10 @@ class Site:
         """The entries of some instruments that the server has by now."""
         chosen = set(serials)
         return Counter(
-            (one.instrument, csv_time(one.time), one.user, one.message)
-            for one in self.entries
-            if one.instrument in chosen and one.time < at(self.now)
+            row(one) for one in self.entries if one.instrument in chosen and one.time < at(self.now)
         )
 
 
-def csv_time(text: str) -> str:
-    """A time of the server as the csv has it."""
-    return text.replace(".000Z", "Z")
+def row(entry: Entry) -> Row:
+    """An entry of the server as the csv has it."""
+    return entry.instrument, entry.time.replace(".000Z", "Z"), entry.user, entry.message

@@ -20,8 +20,8 @@ from mycirrus_cli.archive.state import State
 from mycirrus_cli.archive.store import Store
 from mycirrus_contract.standin.adapters import serve
 from mycirrus_contract.standin.fleet import Entry, fleet
-from tests.support.archive import DAY, NIGHT, Site, at, csv_time, written
-from tests.support.command import TIMEOUT, BlockingServer, mycirrus_process, started
+from tests.support.archive import DAY, NIGHT, Site, at, row, written
+from tests.support.command import TIMEOUT, BlockingServer, mycirrus, started
 
 FIRST = ("QT1", "QT2", "--start", "2023-01-01")
 SERIALS = ("QT1", "QT2")
@@ -104,13 +104,7 @@ WINDOWS = 18
 
 @pytest.mark.parametrize(
     ("number", "code", "after"),
-    [
-        (signal.SIGKILL, -signal.SIGKILL, 0),
-        (signal.SIGKILL, -signal.SIGKILL, 1),
-        (signal.SIGKILL, -signal.SIGKILL, 7),
-        (signal.SIGTERM, 143, 1),
-        (signal.SIGINT, 130, 7),
-    ],
+    [(signal.SIGKILL, -signal.SIGKILL, 1), (signal.SIGTERM, 143, 7)],
 )
 def test_a_stopped_process_leaves_an_archive_that_the_next_one_completes(
     number: int, code: int, after: int, tmp_path: Path
@@ -124,8 +118,8 @@ def test_a_stopped_process_leaves_an_archive_that_the_next_one_completes(
         process.send_signal(number)
         _, stderr = process.communicate(timeout=TIMEOUT)
         standin.released.set()
-        again = mycirrus_process("sync", str(path), *WORDS, base_url=url)
-        checked = mycirrus_process("sync", "--check", str(path), base_url=url)
+        again = mycirrus("sync", str(path), *WORDS, base_url=url)
+        checked = mycirrus("sync", "--check", str(path), base_url=url)
         requests = len(standin.requests)
 
     assert process.returncode == code
@@ -136,16 +130,14 @@ def test_a_stopped_process_leaves_an_archive_that_the_next_one_completes(
     assert requests <= WINDOWS + 2 + 2  # two under way, two on their way to the disk
     assert list(tmp_path.iterdir()) == [path]
     with closing(sqlite3.connect(path)) as connection:
-        rows = list(connection.execute("SELECT instrument, time, message FROM log"))
+        rows = list(connection.execute("SELECT instrument, time, user, message FROM log"))
         runs = list(connection.execute("SELECT count(*), count(ended), min(until) FROM run"))
     serials = {word for word in WORDS if word.startswith("QT")}
     until = str(runs[0][2])
     assert runs[0][:2] == (1, 1)
     assert len(rows) == len(set(rows)) > 100
-    assert {row for row in rows if row[1] > "2022"} == {
-        (one.instrument, csv_time(one.time), one.message)
-        for one in fleet()
-        if one.instrument in serials and "2022" < one.time < until
+    assert {one for one in rows if one[1] > "2022"} == {
+        row(one) for one in fleet() if one.instrument in serials and "2022" < one.time < until
     }
 
 
@@ -172,7 +164,7 @@ def test_two_first_runs_at_once_make_one_archive(tmp_path: Path) -> None:
         started("sync", str(path), *WORDS, base_url=url) as one,
     ):
         assert standin.reached.wait(TIMEOUT)
-        two = mycirrus_process("sync", str(path), *WORDS, base_url=url)
+        two = mycirrus("sync", str(path), *WORDS, base_url=url)
         standin.released.set()
         one.communicate(timeout=TIMEOUT)
 
