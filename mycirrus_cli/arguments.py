@@ -4,50 +4,11 @@ import argparse
 from collections.abc import Mapping
 from typing import NoReturn
 
-from .exits import CommandError, exit_codes
+from .exits import CommandError
+from .help import EXAMPLES, KEY, RANGE, exit_codes
 
-# Those of `formats.FORMATS`, and the table; --help need not wait for that module.
+# The table, and those of `formats.FORMATS`; --help need not wait for that module.
 FORMATS = ("table", "csv", "json", "ndjson", "parquet", "xlsx")
-
-EXAMPLES = {
-    "mycirrus": """\
-examples:
-  mycirrus log QT123456 QT234567 --start 2020-01-01 --end 2023-01-01
-  mycirrus log QT123456 --last 18m --output log.csv
-  mycirrus sync fleet.db QT123456 QT234567 --last 5y
-  mycirrus report QT123456 --last 3y --max-gap 400d --output report.html
-  mycirrus doctor QT123456""",
-    "log": """\
-examples:
-  mycirrus log QT123456 --last 90d
-  mycirrus log QT123456 --start 2020-01-01 --end 2023-01-01 --output log.csv
-  mycirrus log QT123456 --last 5y --dry-run
-  mycirrus log --from fleet.db --last 90d""",
-    "sync": """\
-examples, the first run, each later one, and a check without any request:
-  mycirrus sync fleet.db QT123456 QT234567 --last 5y
-  mycirrus sync fleet.db
-  mycirrus sync --check fleet.db""",
-    "report": """\
-example, as a cron job that mails when it fails:
-  mycirrus report QT123456 --last 3y --max-gap 400d --output report.html --quiet""",
-    "completion": """\
-for bash, in ~/.bashrc:
-  eval "$(mycirrus completion bash)"
-for zsh, in ~/.zshrc, after compinit:
-  eval "$(mycirrus completion zsh)"
-Where the command is in an environment of its own, put the line at the end of
-that environment's bin/activate instead.""",
-}
-RANGE = """\
-TIME is a date, which means midnight UTC, or an RFC 3339 time with Z or an
-offset, such as 2023-01-01T08:00:00+01:00. The range is half-open: an entry at
---start belongs to it, one at --end does not. SPAN is a number with d (days),
-w (weeks), m (calendar months) or y (calendar years), such as 90d or 18m."""
-KEY = """\
-The API key is taken from --api-key-file, else from MYCIRRUS_API_KEY, else from
-the system's keyring (extra "keyring": keyring set mycirrus api-key). It is
-never an argument, because other users of a machine can see those."""
 
 # Their options are those of mycirrus_contract, which --help does not load.
 PASSED_ON = {
@@ -59,16 +20,6 @@ MOST_CONCURRENT = 64
 
 # Options that people may try; the next word would be the key, which must not be shown.
 _KEY_OPTIONS = ("--api-key", "--apikey", "--api_key", "--key", "--token")
-
-
-class _Version(argparse.Action):
-    """Prints the installed version; the SDK, which has it too, takes longer to load."""
-
-    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
-        from importlib.metadata import version  # noqa: PLC0415 - --help is in a hurry
-
-        print("mycirrus", version("mycirrus-sdk"))
-        parser.exit()
 
 
 class Parser(argparse.ArgumentParser):
@@ -99,7 +50,7 @@ def parser() -> Parser:
         description="The calibration logs of Cirrus Research instruments, from the MyCirrus API.",
         epilog="\n\n".join([EXAMPLES["mycirrus"], KEY, exit_codes()]),
     )
-    command.add_argument("--version", action=_Version, nargs=0, help="show the version")
+    command.add_argument("--version", action="store_true", help="show the version")
     commands = command.add_subparsers(
         prog=command.prog, dest="command", metavar="COMMAND", required=True
     )
@@ -125,6 +76,11 @@ def parse(words: list[str]) -> argparse.Namespace:
         raise CommandError(
             "the API key is never an argument: set MYCIRRUS_API_KEY, or give --api-key-file FILE"
         )
+    if words[:1] == ["--version"]:
+        from importlib.metadata import version  # noqa: PLC0415 - --help is in a hurry
+
+        print("mycirrus", version("mycirrus-sdk"))  # the SDK has it too, and takes longer to load
+        raise SystemExit
     if words and words[0] in PASSED_ON:
         return argparse.Namespace(command=words[0], words=words[1:])
     command = next((word for word in words if not word.startswith("-")), None)
@@ -171,13 +127,25 @@ def _workers(text: str) -> int:
     return int(text)
 
 
+def _add_command(
+    commands: "argparse._SubParsersAction[Parser]", name: str, usage: str, summary: str, *notes: str
+) -> Parser:
+    return commands.add_parser(
+        name,
+        usage=f"%(prog)s {usage}",
+        help=summary,
+        description=f"{summary[0].upper()}{summary[1:]}.",
+        epilog="\n\n".join([*notes, exit_codes()]),
+    )
+
+
 def _add_log(commands: "argparse._SubParsersAction[Parser]") -> None:
-    command = commands.add_parser(
+    command = _add_command(
+        commands,
         "log",
-        usage="%(prog)s [OPTIONS] SERIAL ...",
-        help="fetch the calibration log of instruments, over any length of time",
-        description="Fetch the calibration log of instruments, over any length of time.",
-        epilog="\n\n".join([EXAMPLES["log"], RANGE, KEY, exit_codes()]),
+        "[OPTIONS] SERIAL ...",
+        "fetch the calibration log of instruments, over any length of time",
+        *(EXAMPLES["log"], RANGE, KEY),
     )
     _add_query(command)
     output = command.add_argument_group("output")
@@ -197,29 +165,21 @@ def _add_log(commands: "argparse._SubParsersAction[Parser]") -> None:
 
 
 def _add_sync(commands: "argparse._SubParsersAction[Parser]") -> None:
-    command = commands.add_parser(
+    command = _add_command(
+        commands,
         "sync",
-        usage="%(prog)s [OPTIONS] ARCHIVE [SERIAL ...]",
-        help="keep an archive of the log up to date, and notice changes of the past",
-        description="Keep an archive of the log up to date: a SQLite file in which no entry is\n"
-        "ever lost, and which notices entries that are changed or removed.",
-        epilog="\n\n".join([EXAMPLES["sync"], RANGE, KEY, exit_codes()]),
+        "[OPTIONS] ARCHIVE [SERIAL ...]",
+        "keep an archive of the log up to date, and notice changes of the past",
+        *(EXAMPLES["sync"], RANGE, KEY),
     )
-    command.add_argument("archive", metavar="ARCHIVE", help="the file, such as fleet.db")
-    group = command.add_argument_group("instruments and range")
-    group.add_argument(
-        "serials",
-        nargs="*",
-        metavar="SERIAL",
-        help="serial numbers to add; those that are in ARCHIVE are always requested",
+    command.add_argument("archive", metavar="ARCHIVE", help="a SQLite file, such as fleet.db")
+    group = _add_instruments(
+        command, "serial numbers to add; those that are in ARCHIVE are always requested"
     )
-    _add_instruments_file(group)
-    start = group.add_mutually_exclusive_group()
-    start.add_argument(
-        "--start", metavar="TIME", help="the first moment of the range of new instruments"
-    )
-    start.add_argument(
-        "--last", metavar="SPAN", help="instead of --start: the length of the range, up to now"
+    _add_start(
+        group,
+        start="the first moment of the range of new instruments",
+        last="instead of --start: the length of the range, up to now",
     )
     group.add_argument(
         "--verify",
@@ -231,31 +191,31 @@ def _add_sync(commands: "argparse._SubParsersAction[Parser]") -> None:
         action="append",
         default=[],
         metavar="SERIAL",
-        help="request this instrument no more, and keep its entries; may be repeated",
+        help="stop requesting this instrument, and keep its entries; may be repeated",
     )
     _add_dry_run(group)
     integrity = command.add_argument_group("integrity")
     integrity.add_argument(
         "--check",
         action="store_true",
-        help="send nothing, and say whether ARCHIVE is as it was written",
+        help="send no request, and check that ARCHIVE is as it was written",
     )
     integrity.add_argument(
         "--head",
         metavar="HEX",
-        help="with --check: whether ARCHIVE goes on from this head, which a run has shown",
+        help="with --check: also check that ARCHIVE continues from this head, which an earlier run "
+        "printed",
     )
     _add_connection(command)
 
 
 def _add_report(commands: "argparse._SubParsersAction[Parser]") -> None:
-    command = commands.add_parser(
+    command = _add_command(
+        commands,
         "report",
-        usage="%(prog)s --output OUTPUT [OPTIONS] SERIAL ...",
-        help="write an HTML report for an audit: time lines, gaps, and all entries",
-        description="Write an HTML report for an audit: the time line of each instrument, its\n"
-        "longest gap, its entries by user, and all entries.",
-        epilog="\n\n".join([EXAMPLES["report"], RANGE, KEY, exit_codes()]),
+        "--output OUTPUT [OPTIONS] SERIAL ...",
+        "write an HTML report for an audit: time lines, gaps, and all entries",
+        *(EXAMPLES["report"], RANGE, KEY),
     )
     _add_query(command)
     output = command.add_argument_group("output")
@@ -267,19 +227,18 @@ def _add_report(commands: "argparse._SubParsersAction[Parser]") -> None:
         "--max-gap",
         metavar="SPAN",
         help="mark instruments without an entry for longer than this, in days or weeks such as "
-        "400d, and leave with exit code 4",
+        "400d, and exit with code 4",
     )
     _add_connection(command)
 
 
 def _add_doctor(commands: "argparse._SubParsersAction[Parser]") -> None:
-    command = commands.add_parser(
+    command = _add_command(
+        commands,
         "doctor",
-        usage="%(prog)s [OPTIONS] [SERIAL]",
-        help="check the key, the network, the clock and the scope",
-        description="Check the key, the network, the clock and the scope with at most two\n"
-        "requests, and say what to do about each fault.",
-        epilog=f"{KEY}\n\n{exit_codes()}",
+        "[OPTIONS] [SERIAL]",
+        "check the key, the network, the clock and the scope, with two requests at most",
+        KEY,
     )
     command.add_argument(
         "serial",
@@ -291,37 +250,29 @@ def _add_doctor(commands: "argparse._SubParsersAction[Parser]") -> None:
 
 
 def _add_completion(commands: "argparse._SubParsersAction[Parser]") -> None:
-    command = commands.add_parser(
+    command = _add_command(
+        commands,
         "completion",
-        usage="%(prog)s {bash,zsh}",
-        help="print a script that completes the command in bash or zsh",
-        description="Print a script that completes the command in a shell.",
-        epilog=f"{EXAMPLES['completion']}\n\n{exit_codes()}",
+        "{bash,zsh}",
+        "print a script that completes the command in bash or zsh",
+        EXAMPLES["completion"],
     )
     command.add_argument("shell", choices=("bash", "zsh"), help="your shell")
 
 
 def _add_query(command: argparse.ArgumentParser) -> None:
-    """Add the options for instruments and range."""
-    group = command.add_argument_group("instruments and range")
-    group.add_argument(
-        "serials", nargs="*", metavar="SERIAL", help="serial numbers; - reads standard input"
-    )
-    _add_instruments_file(group)
+    group = _add_instruments(command, "serial numbers; - reads standard input")
     group.add_argument(
         "--from",
         dest="archive",
         metavar="ARCHIVE",
         help="read an archive of mycirrus sync, and send no request; default: all that is in it",
     )
-    # Not required by argparse, which would report them before an unknown option.
-    start = group.add_mutually_exclusive_group()
-    start.add_argument(
-        "--start",
-        metavar="TIME",
-        help="the first moment of the range; this, --last or --from is needed",
+    _add_start(
+        group,
+        start="the first moment of the range; this, --last or --from is needed",
+        last="instead of --start: the length of the range",
     )
-    start.add_argument("--last", metavar="SPAN", help="instead of --start: the length of the range")
     group.add_argument(
         "--end",
         metavar="TIME",
@@ -329,20 +280,26 @@ def _add_query(command: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_instruments_file(group: "argparse._ArgumentGroup") -> None:
+def _add_instruments(command: argparse.ArgumentParser, serials: str) -> "argparse._ArgumentGroup":
+    group = command.add_argument_group("instruments and range")
+    group.add_argument("serials", nargs="*", metavar="SERIAL", help=serials)
     group.add_argument(
         "--instruments-file",
         metavar="FILE",
         help="serial numbers, one in a line; blank lines and lines that start with # are skipped",
     )
+    return group
+
+
+def _add_start(group: "argparse._ArgumentGroup", *, start: str, last: str) -> None:
+    # Not required by argparse, which would report them before an unknown option.
+    either = group.add_mutually_exclusive_group()
+    either.add_argument("--start", metavar="TIME", help=start)
+    either.add_argument("--last", metavar="SPAN", help=last)
 
 
 def _add_dry_run(group: "argparse._ArgumentGroup") -> None:
-    group.add_argument(
-        "--dry-run",
-        action="store_true",
-        help="list the requests, and send none",
-    )
+    group.add_argument("--dry-run", action="store_true", help="list the requests, and send none")
 
 
 def _add_time_zone(output: "argparse._ArgumentGroup", shown: str) -> None:
@@ -355,7 +312,6 @@ def _add_time_zone(output: "argparse._ArgumentGroup", shown: str) -> None:
 
 
 def _add_connection(command: argparse.ArgumentParser, *, quiet: bool = True) -> None:
-    """Add the options for the key, the server and the messages."""
     connection = command.add_argument_group("connection")
     connection.add_argument(
         "--api-key-file", metavar="FILE", help="a file that holds the API key and nothing else"
@@ -365,10 +321,7 @@ def _add_connection(command: argparse.ArgumentParser, *, quiet: bool = True) -> 
     )
     if quiet:
         connection.add_argument(
-            "--concurrency",
-            type=_workers,
-            metavar="N",
-            help="simultaneous requests; default 4",
+            "--concurrency", type=_workers, metavar="N", help="simultaneous requests; default 4"
         )
         command.add_argument("--quiet", action="store_true", help="print no messages but errors")
     command.add_argument(

@@ -1,6 +1,5 @@
 """The exit codes, and the errors of the command itself."""
 
-import textwrap
 from collections.abc import Generator
 from contextlib import contextmanager
 
@@ -57,18 +56,3 @@ def extra(what: str, *, package: str, name: str, otherwise: str = "") -> Generat
             raise
         missing = MissingExtraError(what, package=package, extra=name, otherwise=otherwise)
         raise missing from None
-
-
-def exit_codes() -> str:
-    """Return the list for ``--help``."""
-    lines = [
-        textwrap.fill(
-            text,
-            78,
-            initial_indent=f"  {code:<5}",
-            subsequent_indent=" " * 7,
-            break_on_hyphens=False,
-        )
-        for code, text in EXIT_CODES.items()
-    ]
-    return "exit codes:\n" + "\n".join(lines)

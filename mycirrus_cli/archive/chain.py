@@ -4,6 +4,8 @@ import hashlib
 import json
 import sqlite3
 from collections.abc import Iterator, Sequence
+from contextlib import closing
+from functools import cache
 from typing import Any, NamedTuple
 
 from .schema import KINDS, SCHEMA
@@ -88,15 +90,18 @@ def _commits(connection: sqlite3.Connection) -> Iterator[Commit]:
 
 
 def _check_schema(connection: sqlite3.Connection) -> None:
-    with sqlite3.connect(":memory:") as fresh:
-        fresh.executescript(SCHEMA)
-        expected, found = _schema(fresh), _schema(connection)
-    fresh.close()
-    if odd := sorted({row[1] for row in expected ^ found}):
+    if odd := sorted({row[1] for row in _expected_schema() ^ _schema(connection)}):
         raise BrokenChainError(0, f"not as the program makes it: {', '.join(odd)}")
 
 
+@cache
+def _expected_schema() -> set[tuple[str, ...]]:
+    with closing(sqlite3.connect(":memory:")) as connection:
+        connection.executescript(SCHEMA)
+        return _schema(connection)
+
+
 def _schema(connection: sqlite3.Connection) -> set[tuple[str, ...]]:
-    """Return all tables, indices, views and triggers, but for the statistics of ANALYZE."""
+    """Return all tables, indices, views and triggers, except the statistics of ANALYZE."""
     rows = connection.execute("SELECT type, name, tbl_name, sql FROM sqlite_master")
     return {row for row in rows if not row[1].startswith("sqlite_stat")}

@@ -17,7 +17,7 @@ from tests.support.parsers import PARSERS
 
 # What `main` may load before it knows which command is meant.
 AT_START = {"mycirrus_cli"} | {
-    f"mycirrus_cli.{name}" for name in ("arguments", "echo", "exits", "main")
+    f"mycirrus_cli.{name}" for name in ("arguments", "echo", "exits", "help", "main")
 }
 # Of the standard library, what takes more than a millisecond and --help has no use for.
 SLOW = {"asyncio", "dataclasses", "email", "inspect", "json", "logging", "socket", "ssl"}
