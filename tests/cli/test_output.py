@@ -18,38 +18,37 @@ from mycirrus_cli.main import main
 from mycirrus_contract.standin.adapters import Standin, serve
 from tests.support.command import (
     FLEET,
+    LINES,
+    LOG,
+    NOWHERE,
     TIMEOUT,
     YEARS,
+    client_defaults,
     environment,
     mycirrus,
     mycirrus_process,
+    refused,
     run_main,
 )
 from tests.support.windows import not_on_windows
 
-LOG = ("log", "QT123456", *YEARS, "--format", "csv")
-LINES = 42  # of its output
 
-
-def refuse(number: int) -> Callable[..., None]:
+def failing(number: int) -> Callable[..., None]:
     """A function of the operating system that fails."""
 
-    def refused(*_: object, **__: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise OSError(number, os.strerror(number))
 
-    return refused
+    return fail
 
 
 # Files
 
 
-@pytest.mark.parametrize("fault", ["401", "200-truncated"])
-def test_a_run_that_fails_leaves_the_old_file_and_nothing_beside_it(
-    fault: str, tmp_path: Path
-) -> None:
+def test_a_run_that_fails_leaves_the_old_file_and_nothing_beside_it(tmp_path: Path) -> None:
     file = tmp_path / "log.csv"
     file.write_bytes(b"old")
-    standin = Standin(script={7: fault})
+    standin = Standin(script={7: "401"})
     done = mycirrus("log", *FLEET, *YEARS, "--output", str(file), standin=standin)
 
     assert done.returncode == 1
@@ -59,7 +58,7 @@ def test_a_run_that_fails_leaves_the_old_file_and_nothing_beside_it(
 
 @not_on_windows("its modes and links are of another kind")
 def test_a_file_keeps_its_mode_and_a_link_stays_a_link(tmp_path: Path) -> None:
-    """Although another file takes its place; a new file gets the mode of any new file."""
+    """Although another file takes its place. A new file gets the mode of any new file."""
     old, new, link = tmp_path / "old.csv", tmp_path / "new.csv", tmp_path / "link.csv"
     old.touch()
     old.chmod(0o640)
@@ -112,7 +111,7 @@ def test_a_file_keeps_its_owner_and_group(
 def test_a_group_that_cannot_be_kept_gives_its_rights_to_no_other_group(
     another_owner: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(os, "chown", refuse(errno.EPERM))
+    monkeypatch.setattr(os, "chown", failing(errno.EPERM))
     done = mycirrus(*LOG, "--output", str(another_owner))
 
     assert done.returncode == 0
@@ -128,8 +127,8 @@ def test_a_file_system_without_modes_and_fsync_gets_the_file_and_a_warning_unles
     file = tmp_path / "log.csv"
     if exists:
         file.touch()
-    monkeypatch.setattr(os, "chmod", refuse(errno.EPERM))
-    monkeypatch.setattr(os, "fsync", refuse(errno.EINVAL))
+    monkeypatch.setattr(os, "chmod", failing(errno.EPERM))
+    monkeypatch.setattr(os, "fsync", failing(errno.EINVAL))
     done = mycirrus(*LOG, "--output", str(file))
     quiet = mycirrus(*LOG, "--quiet", "--output", str(file))
 
@@ -146,7 +145,7 @@ def test_a_disk_that_is_full_at_the_end_leaves_the_old_file(
 ) -> None:
     file = tmp_path / "log.csv"
     file.write_bytes(b"old")
-    monkeypatch.setattr(os, "fsync", refuse(errno.ENOSPC))
+    monkeypatch.setattr(os, "fsync", failing(errno.ENOSPC))
     done = mycirrus(*LOG, "--output", str(file))
 
     assert (done.returncode, done.stderr) == (1, f"mycirrus: {file}: No space left on device\n")
@@ -159,7 +158,7 @@ def test_a_mount_point_that_cannot_be_replaced_is_overwritten(
     """As ``docker -v FILE:FILE`` makes one; what was there may be longer."""
     file, expected = tmp_path / "log.csv", mycirrus(*LOG).stdout.encode()
     file.write_bytes(b"x" * 2 * len(expected))
-    monkeypatch.setattr(Path, "replace", refuse(errno.EBUSY))
+    monkeypatch.setattr(Path, "replace", failing(errno.EBUSY))
     done = mycirrus(*LOG, "--output", str(file))
 
     assert done.returncode == 0
@@ -170,7 +169,7 @@ def test_a_mount_point_that_cannot_be_replaced_is_overwritten(
 def test_what_was_fetched_stays_if_the_file_can_be_neither_replaced_nor_overwritten(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Path, "replace", refuse(errno.EACCES))
+    monkeypatch.setattr(Path, "replace", failing(errno.EACCES))
     done = mycirrus(*LOG, "--output", str(tmp_path / "log.csv"))
     (kept,) = tmp_path.iterdir()
 
@@ -180,10 +179,10 @@ def test_what_was_fetched_stays_if_the_file_can_be_neither_replaced_nor_overwrit
 
 
 def test_a_name_may_be_as_long_as_the_file_system_allows(tmp_path: Path) -> None:
-    file = tmp_path / ("n" * 251 + ".csv")
+    name = "n" * 251 + ".csv"
 
-    assert mycirrus(*LOG, "--output", str(file)).returncode == 0
-    assert list(tmp_path.iterdir()) == [file]
+    assert mycirrus(*LOG, "--output", name, cwd=tmp_path).returncode == 0
+    assert [one.name for one in tmp_path.iterdir()] == [name]
 
 
 @not_on_windows("links, sockets and descriptors have no such names")
@@ -209,56 +208,38 @@ def test_an_output_that_cannot_be_written_is_refused_before_a_request(
     Path("link").symlink_to("link")
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind("socket")
-    before = sorted(tmp_path.iterdir())
-    done = mycirrus(*LOG, "--output", name, standin=(standin := Standin()))
 
-    assert (done.returncode, standin.requests, sorted(tmp_path.iterdir())) == (2, [], before)
-    assert line in done.stderr
-    assert done.stderr.count("\n") == 1
+    assert line in refused(*LOG, "--output", name, cwd=tmp_path)
 
 
 @pytest.mark.parametrize(
-    ("problem", "code"), [(errno.EROFS, 2), (errno.EPERM, 2), (errno.EACCES, 0)]
+    ("problem", "mode", "code"),
+    [
+        (errno.EROFS, 0o755, 2),  # a read-only mount
+        (errno.EPERM, 0o755, 2),  # an immutable file
+        (errno.EACCES, 0o755, 0),  # no permission to write it, but to replace it
+        pytest.param(errno.EACCES, 0o1777, 2, marks=not_on_windows("there is no sticky bit")),
+    ],
 )
 def test_a_file_that_cannot_be_replaced_is_refused_before_a_request(
-    problem: int, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    problem: int, mode: int, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """On a read-only mount, or immutable; one without permission to write can be replaced."""
-    file = tmp_path / "log.csv"
+    """In a shared folder such as /tmp, only its owner may replace it."""
+    file, real = tmp_path / "log.csv", os.open
     file.touch()
-    monkeypatch.setattr(os, "open", opening(file, problem))
-    done = mycirrus(*LOG, "--output", str(file), standin=(standin := Standin()))
-
-    assert (done.returncode, bool(standin.requests)) == (code, code == 0)
-    assert code == 0 or done.stderr == f"mycirrus: --output {file}: {os.strerror(problem)}\n"
-
-
-def opening(file: Path, problem: int) -> Callable[..., int]:
-    """``os.open``, which does not open one of the files."""
-    real = os.open
+    tmp_path.chmod(mode)
 
     def opened(path: Any, *arguments: Any, **options: Any) -> int:
         if path == file:
             raise OSError(problem, os.strerror(problem))
         return real(path, *arguments, **options)
 
-    return opened
-
-
-@not_on_windows("there is no sticky bit")
-def test_a_file_of_another_user_in_a_shared_folder_is_refused_before_a_request(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """As in /tmp: only its owner may replace it."""
-    file = tmp_path / "log.csv"
-    file.touch()
-    tmp_path.chmod(0o1777)
-    monkeypatch.setattr(os, "open", opening(file, errno.EACCES))
-    monkeypatch.setattr(os, "geteuid", lambda: file.stat().st_uid + 1)
+    monkeypatch.setattr(os, "open", opened)
+    monkeypatch.setattr(os, "geteuid", lambda: file.stat().st_uid + 1, raising=False)
     done = mycirrus(*LOG, "--output", str(file), standin=(standin := Standin()))
 
-    assert (done.returncode, standin.requests) == (2, [])
-    assert done.stderr == f"mycirrus: --output {file}: Permission denied\n"
+    assert (done.returncode, bool(standin.requests)) == (code, code == 0)
+    assert code == 0 or done.stderr == f"mycirrus: --output {file}: {os.strerror(problem)}\n"
 
 
 # Streams
@@ -272,20 +253,17 @@ def test_standard_output_has_several_names(name: str) -> None:
 
 
 @not_on_windows("a named pipe is no file")
-@pytest.mark.parametrize(
-    "words", [LOG, ("report", "QT123456", *YEARS)], ids=lambda words: str(words[0])
-)
-def test_a_named_pipe_gets_the_output(words: tuple[str, ...], tmp_path: Path) -> None:
-    pipe = tmp_path / "pipe.html"
+def test_a_named_pipe_gets_the_output(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     received = list[bytes]()
     reader = threading.Thread(target=lambda: received.append(pipe.read_bytes()))
     reader.start()
-    done = mycirrus(*words, "--output", str(pipe))
+    done = mycirrus(*LOG, "--output", str(pipe))
     reader.join(TIMEOUT)
 
     assert done.returncode == 0
-    assert received[0].count(b"\n") >= LINES
+    assert received[0].count(b"\n") == LINES
     assert list(tmp_path.iterdir()) == [pipe]
 
 
@@ -319,7 +297,7 @@ def full() -> TextIO:
 
 
 def broken() -> TextIO:
-    """A pipe that nobody reads."""
+    """A pipe without a reader."""
     reader, writer = os.pipe()
     os.close(reader)
     return os.fdopen(writer, "w", encoding="utf-8")
@@ -334,8 +312,6 @@ def broken() -> TextIO:
     "words",
     [
         ("--help",),
-        ("--version",),
-        ("log", "--help"),
         ("completion", "bash"),
         ("log", "QT1", "--last", "1y", "--dry-run"),
         ("log", "QT123456", *YEARS, "--quiet"),
@@ -343,15 +319,15 @@ def broken() -> TextIO:
     ],
     ids=" ".join,
 )
-def test_a_full_disk_is_an_error_and_a_reader_that_has_read_enough_is_none(
+def test_a_full_disk_is_an_error_and_a_pipe_that_its_reader_has_closed_is_not(
     words: tuple[str, ...], stdout: Callable[[], TextIO], code: int, line: str
 ) -> None:
     def program() -> int:
         with stdout() as sys.stdout:
             return main(words)
 
-    with serve(Standin()) as url:
-        done = run_main(program, environment(url))
+    with client_defaults(transport=Standin().transport()):
+        done = run_main(program, environment(NOWHERE))
 
     assert done.returncode == code
     assert done.stderr.endswith(line)
@@ -362,7 +338,7 @@ def test_a_full_disk_is_an_error_and_a_reader_that_has_read_enough_is_none(
 def test_a_device_that_is_full_is_an_error_with_each_format(form: str) -> None:
     words = ("log", "QT123456", *YEARS, "--format", form, "--output", "/dev/full")
     done = mycirrus(*words)
-    gc.collect()  # what is deleted writes nothing more
+    gc.collect()  # writes nothing more
 
     assert (done.returncode, done.stderr) == (1, "mycirrus: /dev/full: No space left on device\n")
 

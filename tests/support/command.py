@@ -31,6 +31,9 @@ FLEET = ("QT123456", "QT234567", "QT345678")
 # Twelve windows: four for each instrument.
 YEARS = ("--start", "2019-01-01", "--end", "2022-06-01")
 WINDOWS = 12
+# A log that is written, and the number of its lines.
+LOG = ("log", "QT123456", *YEARS, "--format", "csv")
+LINES = 42
 # Seconds after which a test that waits for another process or thread fails.
 TIMEOUT = 60.0
 # An address where nothing listens.
@@ -168,6 +171,20 @@ def mycirrus(
             tty=tty,
             encoding=encoding,
         )
+
+
+def refused(*words: str, cwd: Path | None = None, **options: Any) -> str:
+    """Run a command that has to refuse its arguments, send nothing and write nothing.
+
+    Returns:
+        Its one line on stderr, without the name of the command.
+    """
+    before = sorted(cwd.iterdir()) if cwd else []
+    done = mycirrus(*words, standin=(standin := Standin()), cwd=cwd, **options)
+    assert (done.returncode, done.stdout, standin.requests) == (2, "", []), done.stderr
+    assert sorted(cwd.iterdir() if cwd else []) == before
+    assert done.stderr.count("\n") == 1, done.stderr
+    return done.stderr.removeprefix("mycirrus: ")
 
 
 def _transport(standin: Standin) -> httpx.MockTransport:
