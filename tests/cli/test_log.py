@@ -11,7 +11,7 @@ import pytest
 
 from cirrus_ext import CirrusClient
 from mycirrus_cli.exits import CommandError
-from mycirrus_cli.query import before, days, moment, span
+from mycirrus_cli.query import before, moment, span
 from mycirrus_cli.times import written_time
 from mycirrus_contract.standin.adapters import Standin, serve
 from mycirrus_contract.standin.rules import DEMO_KEY
@@ -22,21 +22,21 @@ from tests.support.command import (
     YEARS,
     BlockingServer,
     mycirrus,
+    refused,
     started,
 )
 
-COLUMNS = ["instrument", "time", "user", "message"]
 NOON = datetime(2024, 5, 31, 12, tzinfo=UTC)
 
 
-def fetched(*words: str, base_url: str | None = None) -> list[dict[str, str]]:
+def fetched(*words: str) -> list[dict[str, str]]:
     """What the command writes as JSON."""
-    done = mycirrus("log", *words, "--format", "json", base_url=base_url)
+    done = mycirrus("log", *words, "--format", "json")
     assert done.returncode == 0, done.stderr
     return list(json.loads(done.stdout))
 
 
-# What is asked
+# Ranges and instruments
 
 
 @pytest.mark.parametrize(
@@ -92,24 +92,15 @@ def test_a_span_that_leads_before_the_year_1_is_refused(text: str) -> None:
         before(NOON, span("--last", text))
 
 
-def test_a_gap_is_in_days_or_weeks_since_months_differ() -> None:
-    assert days("--max-gap", "57w") == timedelta(days=399)
-    with pytest.raises(CommandError, match="--max-gap must be in days or weeks"):
-        days("--max-gap", "13m")
-
-
 def test_the_log_of_years_and_several_instruments_is_that_of_the_sdk_in_the_same_order() -> None:
     start, end = (f"{day}T00:00:00Z" for day in YEARS[1::2])
-    with serve(Standin()) as base_url, CirrusClient(DEMO_KEY, base_url=base_url) as client:
-        lines = fetched(*FLEET, *YEARS, base_url=base_url)
+    with CirrusClient(DEMO_KEY, transport=Standin().transport()) as client:
         records = list(client.calibration_history(FLEET, start=start, end=end))
+    written = [tuple(line.values()) for line in fetched(*FLEET, *YEARS)]
 
-    assert len(lines) > 50
-    assert [(line["instrument"], line["user"], line["message"]) for line in lines] == [
-        (record.instrument, record.user, record.message) for record in records
-    ]
-    assert [datetime.fromisoformat(line["time"]) for line in lines] == [
-        record.time for record in records
+    assert len(written) > 50
+    assert written == [
+        (one.instrument, written_time(one.time), one.user, one.message) for one in records
     ]
 
 
@@ -161,7 +152,7 @@ def test_serial_numbers_come_from_arguments_a_file_or_standard_input(
 TWO = "QT1\nQT\u00e9\n"
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "latin-1", "cp1252", "ascii", "cp037"])
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1", "cp037"])
 @pytest.mark.parametrize(
     "typed",
     [
@@ -172,7 +163,7 @@ TWO = "QT1\nQT\u00e9\n"
     ],
     ids=["utf-8", "mark", "utf-16", "utf-16-be"],
 )
-def test_serial_numbers_do_not_depend_on_the_code_page_of_the_terminal(
+def test_serial_numbers_do_not_depend_on_the_encoding_of_the_terminal(
     typed: bytes, encoding: str
 ) -> None:
     standin = Standin()
@@ -184,17 +175,16 @@ def test_serial_numbers_do_not_depend_on_the_code_page_of_the_terminal(
 
 
 @pytest.mark.parametrize("encoding", ["latin-1", "utf-16-le", "utf-32"])
-def test_serial_numbers_in_an_encoding_that_nothing_tells_are_refused(encoding: str) -> None:
-    done = mycirrus("log", "-", *YEARS, typed=TWO.encode(encoding), standin=(standin := Standin()))
+def test_serial_numbers_in_an_unknown_encoding_are_refused(encoding: str) -> None:
+    line = refused("log", "-", *YEARS, typed=TWO.encode(encoding))
 
-    assert (done.returncode, standin.requests) == (2, [])
-    assert "--instruments-file -: must be text in UTF-8, or in UTF-16 with" in done.stderr
+    assert "--instruments-file -: must be text in UTF-8, or in UTF-16 with" in line
 
 
 @pytest.mark.parametrize(
     "words", [("QT1", "--last", "30d", "--", "-X1"), ("--last", "30d", "--", "QT1", "-X1")]
 )
-def test_a_serial_number_may_begin_with_a_dash_after_two_of_them(words: tuple[str, ...]) -> None:
+def test_a_serial_number_after_two_dashes_may_begin_with_a_dash(words: tuple[str, ...]) -> None:
     plan = mycirrus("log", "--dry-run", *words).stdout.splitlines()
 
     assert [line.split()[0] for line in plan[1:]] == ["QT1", "-X1"]
@@ -229,28 +219,22 @@ def test_a_serial_number_may_begin_with_a_dash_after_two_of_them(words: tuple[st
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_bad_usage_is_one_line_and_nothing_is_sent_or_left(
+def test_bad_usage_is_one_line_and_nothing_is_sent_or_written(
     words: list[str], line: str, tmp_path: Path
 ) -> None:
-    done = mycirrus("log", *words, standin=(standin := Standin()), cwd=tmp_path)
-
-    assert done.returncode == 2
-    assert line in done.stderr
-    assert done.stderr.count("\n") == 1
-    assert done.stderr.startswith("mycirrus: ")
-    assert (done.stdout, standin.requests, list(tmp_path.iterdir())) == ("", [], [])
+    assert line in refused("log", *words, cwd=tmp_path)
 
 
 @pytest.mark.parametrize("serial", ["QT123456,QT234567", "QT123456 QT234567", "QT1;QT2"])
-def test_a_list_in_the_place_of_a_serial_number_is_warned_about(serial: str) -> None:
-    """It may be one serial number, as nothing says what these look like; and it may be a slip."""
+def test_a_list_in_the_place_of_a_serial_number_causes_a_warning(serial: str) -> None:
+    """It may be one serial number, since their form is not documented, or a mistake."""
     done = mycirrus("log", serial, "--last", "30d", "--dry-run")
 
     assert done.returncode == 0
     assert done.stderr == f"mycirrus: warning: {serial!r} is taken for one serial number\n"
 
 
-# What is written
+# Output
 
 
 def test_the_table_names_the_instruments_without_an_entry() -> None:
@@ -274,10 +258,10 @@ def test_without_output_a_format_goes_to_standard_output(form: str, tmp_path: Pa
     assert one.stdout.encode() == (tmp_path / "log").read_bytes()
 
 
-def test_the_only_line_on_stderr_says_what_was_sent_what_came_and_where_it_is(
+def test_the_only_line_on_stderr_counts_requests_and_entries_and_names_the_file(
     tmp_path: Path,
 ) -> None:
-    """Repeated requests count, instruments without an entry are named."""
+    """Retries count, and instruments without an entry are named."""
     words = ("log", "QT123456", "QT000001", *YEARS, "--output", "a.csv")
     done = mycirrus(*words, cwd=tmp_path, standin=Standin(script={2: "429-wait-1"}))
 
@@ -287,7 +271,7 @@ def test_the_only_line_on_stderr_says_what_was_sent_what_came_and_where_it_is(
 
 
 @pytest.mark.parametrize("tty", [False, True], ids=["pipe", "terminal"])
-def test_quiet_says_nothing_unless_something_is_wrong(*, tty: bool, tmp_path: Path) -> None:
+def test_quiet_prints_nothing_but_errors(*, tty: bool, tmp_path: Path) -> None:
     words = ("log", "QT123456", *YEARS, "--output", str(tmp_path / "a.csv"), "--quiet")
     script = {2: "429-wait-1"}
 
@@ -295,7 +279,7 @@ def test_quiet_says_nothing_unless_something_is_wrong(*, tty: bool, tmp_path: Pa
     assert mycirrus(*words, tty=tty, MYCIRRUS_API_KEY="wrong").stderr != ""
 
 
-def test_ndjson_has_its_first_line_out_before_the_last_request() -> None:
+def test_ndjson_is_written_before_the_last_request() -> None:
     words = ("log", "QT123456", *YEARS, "--format", "ndjson", "--concurrency", "1")
     with (
         serve(standin := BlockingServer(after=3)) as url,
@@ -316,8 +300,8 @@ def test_ndjson_has_its_first_line_out_before_the_last_request() -> None:
 # Time zones
 
 
-def test_a_zone_shows_local_times_with_their_offsets_and_asks_for_the_same() -> None:
-    """Daylight saving time included."""
+def test_a_zone_shows_local_times_with_their_offsets_and_requests_the_same_range() -> None:
+    """With daylight saving time."""
     words = ("log", "QT123456", *YEARS, "--time-zone")
     local = mycirrus(*words, "Europe/London", standin=(standin := Standin()), COLUMNS="120")
     utc = mycirrus(*words, "UTC", standin=(other := Standin()), COLUMNS="120")
@@ -350,35 +334,28 @@ def test_a_zone_shows_local_times_with_their_offsets_and_asks_for_the_same() -> 
         ("", "give a name such as Europe/London"),
     ],
 )
-@pytest.mark.parametrize("words", [("log",), ("report", "--output", "a.html")], ids=len)
-def test_an_unknown_zone_is_refused_with_names_that_are_near(
-    words: tuple[str, ...], name: str, near: str, tmp_path: Path
+def test_an_unknown_zone_is_refused_with_similar_names(
+    name: str, near: str, tmp_path: Path
 ) -> None:
-    words = (*words, "QT123456", *YEARS, "--time-zone", name)
-    done = mycirrus(*words, standin=(standin := Standin()), cwd=tmp_path)
+    line = refused("log", "QT123456", *YEARS, "--time-zone", name, cwd=tmp_path)
 
-    assert (done.returncode, standin.requests, list(tmp_path.iterdir())) == (2, [], [])
-    assert done.stderr.startswith(f"mycirrus: --time-zone {name!r}: no such zone; ")
-    assert near in done.stderr
+    assert line.startswith(f"--time-zone {name!r}: no such zone; ")
+    assert near in line
 
 
 @pytest.mark.parametrize("form", ["csv", "json", "ndjson", "parquet"])
 def test_a_format_for_programs_has_no_zone(form: str, tmp_path: Path) -> None:
     words = ("log", "QT1", *YEARS, "--output", f"log.{form}", "--time-zone", "Europe/London")
-    done = mycirrus(*words, standin=(standin := Standin()), cwd=tmp_path)
 
-    assert (done.returncode, standin.requests, list(tmp_path.iterdir())) == (2, [], [])
-    assert done.stderr.endswith(f"times in {form} are in UTC\n")
+    assert refused(*words, cwd=tmp_path).endswith(f"times in {form} are in UTC\n")
 
 
 def test_a_zone_on_a_system_without_zones_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("zoneinfo.available_timezones", set)
-    done = mycirrus("log", "QT1", *YEARS, "--time-zone", "Europe/London")
 
-    assert done.returncode == 2
-    assert "pip install tzdata" in done.stderr
+    assert "pip install tzdata" in refused("log", "QT1", *YEARS, "--time-zone", "Europe/London")
 
 
 def test_a_time_whose_local_date_is_before_the_year_1_is_shown_in_utc() -> None:
@@ -401,8 +378,8 @@ def test_a_dry_run_needs_no_key_and_sends_nothing() -> None:
     assert lines[0] == "QT123456  2019-01-01T00:00:00Z  2019-12-31T23:59:59.998Z"
 
 
-def test_a_dry_run_tells_the_requests_that_the_run_sends() -> None:
-    """A window each, with a millisecond to spare at its ends."""
+def test_a_dry_run_lists_the_requests_that_the_run_sends() -> None:
+    """A request for each window, with a margin of a millisecond at its ends."""
     standin = Standin()
     plan = mycirrus("log", *FLEET, *YEARS, "--dry-run").stdout.splitlines()[1:]
     mycirrus("log", *FLEET, *YEARS, "--format", "csv", standin=standin)
