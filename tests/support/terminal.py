@@ -1,4 +1,4 @@
-"""A program in a terminal: what is typed to it, and what its screen then shows."""
+"""A program in a terminal: what is typed, and what the screen then shows."""
 
 import os
 import re
@@ -15,7 +15,7 @@ import pyte
 from tests.support.paths import ROOT
 from tests.support.windows import skip_on_windows
 
-COLUMNS, LINES = 160, 60
+COLUMNS, LINES = 120, 40
 TIMEOUT = 60  # seconds
 
 # Beside the Python that runs the tests, so that a shell finds the command.
@@ -26,7 +26,7 @@ class Terminal:
     """A running program, and its screen.
 
     Attributes:
-        raw: All that it has written.
+        raw: The whole output.
     """
 
     def __init__(self, process: "pexpect.spawn[str]") -> None:
@@ -37,7 +37,7 @@ class Terminal:
 
     @property
     def text(self) -> str:
-        """What is to be seen, without empty lines."""
+        """The lines of the screen that are not empty."""
         lines = (line.rstrip() for line in self._screen.display)
         return "\n".join(line for line in lines if line)
 
@@ -50,10 +50,10 @@ class Terminal:
         self._process.send(text)
 
     def wait_until(self, condition: Callable[[str], object]) -> str:
-        """Read on until the screen is as wanted.
+        """Read until the screen meets a condition.
 
         Raises:
-            AssertionError: It does not become so, or the program ended before.
+            AssertionError: It does not within `TIMEOUT`, or the program ended before.
         """
         end = time.monotonic() + TIMEOUT
         while not condition(self.text):
@@ -62,11 +62,11 @@ class Terminal:
         return self.text
 
     def wait_for(self, pattern: str) -> str:
-        """Read on until the screen shows what matches."""
+        """Read until a pattern matches the screen."""
         return self.wait_until(lambda text: re.search(pattern, text, re.MULTILINE))
 
     def to_the_end(self) -> int:
-        """Read all that comes.
+        """Read to the end of the output.
 
         Returns:
             The exit code, or minus the number of the signal.
@@ -78,7 +78,7 @@ class Terminal:
         return -int(self._process.signalstatus or 0) if code is None else int(code)
 
     def _read(self) -> bool:
-        """Read what there is; False at the end, or if nothing comes."""
+        """Read some output; return False at its end, or if there is none within `TIMEOUT`."""
         try:
             text = self._process.read_nonblocking(4096, timeout=TIMEOUT)
         except (pexpect.EOF, pexpect.TIMEOUT):
@@ -90,16 +90,16 @@ class Terminal:
 
 @contextmanager
 def terminal(words: Sequence[str], cwd: Path = ROOT, /, **environment: str) -> Iterator[Terminal]:
-    """Start a program in a terminal, and see to it that it is gone at the end.
+    """Start a program in a terminal, and end it with the block.
 
     Args:
         words: The program and its arguments.
-        cwd: Where.
-        environment: Variables that it sees besides those of this process; an empty one is unset.
+        cwd: The folder to run in.
+        environment: Variables besides those of this process; an empty text unsets one.
     """
     skip_on_windows("a terminal is a pseudo-terminal of POSIX")
     known = os.environ | {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "TERM": "xterm"}
-    size = {"COLUMNS": "", "LINES": ""}  # the terminal's own is what counts
+    size = {"COLUMNS": "", "LINES": ""}  # the size is that of the terminal
     seen = {name: text for name, text in (known | size | environment).items() if text}
     process = _spawned(words, cwd, seen)
     process.delaybeforesend = None
@@ -110,7 +110,7 @@ def terminal(words: Sequence[str], cwd: Path = ROOT, /, **environment: str) -> I
 
 
 def _spawned(words: Sequence[str], cwd: Path, environment: dict[str, str]) -> "pexpect.spawn[str]":
-    # What is forked becomes another program at once, so that it does not miss our threads.
+    # The fork becomes another program at once, so the threads of this process are not missed.
     with warnings.catch_warnings():
         warnings.filterwarnings(
             "ignore", ".* is multi-threaded, use of forkpty", DeprecationWarning
