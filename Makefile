@@ -9,14 +9,14 @@ endif
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 
-# pip works in .venv or not at all, whatever the environment says.
+# pip installs into .venv only, whatever the environment says.
 export PIP_REQUIRE_VIRTUALENV := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_USER := 0
 unexport PYTHONPATH PYTHONHOME PYTHONWARNINGS PYTHONDONTWRITEBYTECODE
 unexport PIP_TARGET PIP_PREFIX PIP_ROOT PIP_DRY_RUN PIP_NO_DEPS
 
-# Each step of making .venv leaves a stamp when it is done, so that a half-made one is made again.
+# Each step of making .venv leaves a stamp when it is done, so that an incomplete one is made again.
 # The stamps carry the folder's name, because a .venv does not survive a move.
 HERE := $(shell pwd | cksum | cut -d ' ' -f 1)
 MADE := .venv/made-$(HERE)
@@ -123,7 +123,7 @@ typecheck: $(DEV) ## Check types, generated code included
 	@$(RUN) -m mypy
 
 .PHONY: pyright
-pyright: $(DEV) ## Check the types of cirrus_ext by a second opinion; needs npx
+pyright: $(DEV) ## Check the types of cirrus_ext with pyright; needs npx
 	@command -v npx >/dev/null || { echo "skipped: pyright needs npx, and there is none on PATH"; exit 0; } && \
 		npx --yes pyright@1.1.414
 
@@ -131,7 +131,7 @@ pyright: $(DEV) ## Check the types of cirrus_ext by a second opinion; needs npx
 check: lint typecheck check-generated test ## Run all checks but the slow ones
 
 .PHONY: slow
-slow: api-mutants fuzz ## Run the checks that are slow by nature
+slow: api-mutants fuzz ## Run the slow checks
 	@$(RUN) -m pytest tests/slow contract_tests/slow -ofaulthandler_timeout=900 $(ARGS)
 
 .PHONY: peer-check
@@ -139,7 +139,7 @@ peer-check: $(CONTRACT) ## Run the SDK against Prism, a mock server that this pr
 	@$(RUN) -m contract_tests.peer_check
 
 .PHONY: replay
-replay: $(DEV) ## Play a recorded contract check again, offline (CASSETTE=path)
+replay: $(DEV) ## Replay a recorded contract check, offline (CASSETTE=path)
 	@test -n "$$CASSETTE" || { echo "CASSETTE is missing: make replay CASSETTE=report/cassette.json" >&2; exit 1; }
 	@$(RUN) -m contract_tests.live.replay "$$CASSETTE"
 
@@ -148,7 +148,7 @@ fuzz: $(DEV) ## Run schemathesis against the stand-in, with a fresh seed
 	@$(RUN) -m contract_tests.suite.fuzz $(ARGS)
 
 .PHONY: api-mutants
-api-mutants: $(DEV) ## Break the stand-in in every way that has a name: do the checks notice?
+api-mutants: $(DEV) ## Break the stand-in in each known way: do the checks notice?
 	@$(RUN) -m contract_tests.api_mutants $(ARGS)
 
 .PHONY: scorecard
@@ -183,7 +183,7 @@ licences: $(DEV) ## List the licence of each package that the wheel and its extr
 	@.venv/bin/pip-licenses --python .build/licences/bin/python --from mixed --ignore-packages mycirrus-sdk
 
 .PHONY: constraints
-constraints: $(MADE) ## Choose the newest versions that go together, and write them down
+constraints: $(MADE) ## Write the newest versions that work together to constraints.txt
 	@$(RUN) -m pip install --quiet uv
 	@$(RUN) -m uv pip compile --quiet --upgrade --universal --no-header --no-annotate \
 		--no-emit-index-url --no-emit-find-links --python-version 3.11 \
