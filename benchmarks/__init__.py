@@ -1,4 +1,4 @@
 """``make bench``: the SDK beside its peers, on the same work, in the same run.
 
-Only ratios and differences within a run are told: times would say more about the machine.
+Results are ratios and differences within a run: times would say more about the machine.
 """

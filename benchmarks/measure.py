@@ -1,4 +1,4 @@
-"""Compares clients that take turns: A B C, B C A, C A B, ... so that all meet the same noise."""
+"""Measures clients in rotation: A B C, B C A, C A B, ... so that all meet the same noise."""
 
 import gc
 import statistics
@@ -13,14 +13,7 @@ OURS = "cirrus_ext"
 
 @dataclass(frozen=True)
 class Spread:
-    """Where the values of all rounds lie.
-
-    Attributes:
-        low: The lower quartile.
-        median: The middle.
-        high: The upper quartile.
-        count: How many there are.
-    """
+    """The quartiles and the median of the values of all rounds."""
 
     low: float
     median: float
@@ -29,7 +22,7 @@ class Spread:
 
 
 def spread_of(values: list[float]) -> Spread:
-    """The quartiles of some values; of fewer than four the least, the middle and the greatest."""
+    """The quartiles; of fewer than four values the least, the median and the greatest."""
     if len(values) < 4:
         return Spread(min(values), statistics.median(values), max(values), len(values))
     low, median, high = statistics.quantiles(values, n=4, method="inclusive")
@@ -43,13 +36,13 @@ def take_turns(
     *,
     warm_up: bool = True,
 ) -> dict[str, list[float]]:
-    """Let every contender do its work once a round, another one first in each.
+    """Run each work once a round; each round starts with another one.
 
     Args:
         contenders: The works by name.
-        rounds: How often.
-        measure: Gives what is to be compared of a work; else the seconds that it takes.
-        warm_up: Whether there is one round more before, that does not count.
+        rounds: The number of rounds.
+        measure: Runs a work and returns its value; default: the seconds that it takes.
+        warm_up: Whether each work runs once more before the first round.
 
     Returns:
         For each name the value of each round.
@@ -68,27 +61,26 @@ def take_turns(
 
 
 def seconds_of(work: Work) -> float:
-    """The seconds that a work takes, with no garbage of the last one about."""
-    gc.collect()
+    gc.collect()  # the garbage of the work before
     began = time.perf_counter()
     result = work()
     seconds = time.perf_counter() - began
-    del result  # not sooner: to free it is not part of the work
+    del result  # after the end: freeing it is not part of the work
     return seconds
 
 
 def seconds_a_request(work: Callable[[], int]) -> float:
-    """The seconds that a work takes for each of the requests that it says it made."""
+    """Seconds for each request; the work returns the number of its requests."""
     began = time.perf_counter()
     requests = work()
     return (time.perf_counter() - began) / requests
 
 
 def times_as_fast(values: Mapping[str, list[float]], peer: str, ours: str = OURS) -> list[float]:
-    """For each round the peer's seconds over ours: 2.0 says that ours took half the time."""
+    """For each round the peer's seconds divided by ours: 2.0 if ours took half the time."""
     return [theirs / own for own, theirs in zip(values[ours], values[peer], strict=True)]
 
 
 def more_than(values: Mapping[str, list[float]], base: str, ours: str = OURS) -> list[float]:
-    """For each round what ours has over the base."""
+    """For each round our value less that of the base."""
     return [own - theirs for own, theirs in zip(values[ours], values[base], strict=True)]

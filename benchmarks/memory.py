@@ -1,4 +1,4 @@
-"""One process that does one thing with a history, and tells its peak: ``memory KIND BASE_URL``."""
+"""Use a history in one way, and print the peak memory: ``python -m benchmarks.memory KIND URL``."""
 
 import os
 import sys
@@ -15,13 +15,12 @@ INSTRUMENTS = [f"QT{number:06}" for number in range(20)]
 # Each instrument has 5 windows of 10,000 records.
 START, END = "2018-01-01T00:00:00Z", "2022-12-30T00:00:00Z"
 
-# The kinds, and the records that each gives.
+# By kind, the number of records.
 RECORDS = {"nothing": 0, "stream": 1_000_000, "half": 500_000, "list": 1_000_000}
-KINDS = tuple(RECORDS)
 
 
 def main(kind: str, base_url: str) -> None:
-    """Do as the kind says, then print the records and the peak in MB."""
+    """Print the number of records and the peak in MB."""
     count = 0
     instruments = INSTRUMENTS[: RECORDS[kind] // 50_000]
     with CirrusClient(KEY, base_url=base_url) as client:
@@ -32,7 +31,7 @@ def main(kind: str, base_url: str) -> None:
 
 
 def _stream(records: Iterable[CalibrationRecord]) -> int:
-    """Write records as `mycirrus log --format ndjson` does, to where nobody reads them."""
+    """Write records as `mycirrus log --format ndjson` does."""
     count = 0
     with Path(os.devnull).open("wb") as lines:
         writer = NDJSONWriter(lines)
@@ -42,7 +41,7 @@ def _stream(records: Iterable[CalibrationRecord]) -> int:
 
 
 def _peak() -> float:
-    """The most memory that this process has had, in MB: not what it inherited by the fork."""
+    """MB; without the peak of the parent process, which `resource.getrusage` includes."""
     (line,) = (one for one in STATUS.read_text().splitlines() if one.startswith("VmHWM"))
     return int(line.split()[1]) / 1024
 

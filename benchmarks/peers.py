@@ -1,8 +1,8 @@
 """The peers, each a small function.
 
-For single calls a peer opens its client for a block and gives the one call that is measured: all
-send the same request and check the status, and each answers with what its user would work on. For
-histories a peer does the whole work.
+For single calls, a peer is a context manager that yields the call that is measured: all send the
+same request and check the status, and each returns what its user would work with. For histories, a
+peer does the whole work.
 """
 
 import asyncio
@@ -49,35 +49,30 @@ MANY = [*WINDOWS, *WINDOWS][:1000]
 Ask = Callable[[], Any]
 AsyncAsk = Callable[[], Awaitable[Any]]
 
-# The client that OpenAPI Generator writes, and where.
+# The client of OpenAPI Generator, and its folder.
 GENERATOR = "OpenAPI Generator"
 WRITTEN = ROOT / ".build" / "bench" / "openapi_generator"
 
 
 @contextmanager
 def cirrus_ext(base_url: str) -> Generator[Ask]:
-    """The SDK: ``CirrusClient.calibration_log``."""
     with CirrusClient(KEY, base_url=base_url) as client:
         yield lambda: client.calibration_log(INSTRUMENTS, start=START, end=END)
 
 
 @contextmanager
 def bare_httpx(base_url: str) -> Generator[Ask]:
-    """httpx, and the dicts that the answer's JSON is."""
     with httpx.Client(base_url=base_url, headers=HEADERS) as client:
         yield lambda: client.get(PATH, params=PARAMS).raise_for_status().json()
 
 
 @contextmanager
 def raw_client(base_url: str) -> Generator[Ask]:
-    """The generated client without cirrus_ext."""
     with _raw(base_url) as client:
         yield lambda: get_calibrations_log.sync(client=client, **RANGE)
 
 
 class Item(msgspec.Struct):  # type: ignore[misc]  # mypy runs without the group bench
-    """What msgspec makes of an item."""
-
     time: datetime
     user: str | None = None
     message: str | None = None
@@ -85,7 +80,7 @@ class Item(msgspec.Struct):  # type: ignore[misc]  # mypy runs without the group
 
 @contextmanager
 def httpx_msgspec(base_url: str) -> Generator[Ask]:
-    """httpx, and the fastest parser into objects: the limit of what Python can do."""
+    """The fastest parser into objects that Python has."""
     decode = msgspec.json.Decoder(list[Item]).decode
     with httpx.Client(base_url=base_url, headers=HEADERS) as client:
         yield lambda: decode(client.get(PATH, params=PARAMS).raise_for_status().content)
@@ -93,7 +88,7 @@ def httpx_msgspec(base_url: str) -> Generator[Ask]:
 
 @contextmanager
 def openapi_generator(base_url: str) -> Generator[Ask]:
-    """The client that OpenAPI Generator writes of the same spec; over urllib3."""
+    """The client that OpenAPI Generator writes from the same spec; it uses urllib3."""
     rival: Any = importlib.import_module("openapi_client")
     settings = rival.Configuration(host=base_url, api_key={"apikey": KEY})
     with rival.ApiClient(settings) as client:
@@ -103,14 +98,12 @@ def openapi_generator(base_url: str) -> Generator[Ask]:
 
 @asynccontextmanager
 async def cirrus_ext_async(base_url: str) -> AsyncGenerator[AsyncAsk]:
-    """The SDK: ``AsyncCirrusClient.calibration_log``, with as many connections as are in flight."""
     async with AsyncCirrusClient(KEY, base_url=base_url, max_concurrency=IN_FLIGHT) as client:
         yield lambda: client.calibration_log(INSTRUMENTS, start=START, end=END)
 
 
 @asynccontextmanager
 async def bare_httpx_async(base_url: str) -> AsyncGenerator[AsyncAsk]:
-    """``httpx.AsyncClient`` and dicts."""
     async with httpx.AsyncClient(base_url=base_url, headers=HEADERS) as client:
 
         async def ask() -> Any:
@@ -121,24 +114,21 @@ async def bare_httpx_async(base_url: str) -> AsyncGenerator[AsyncAsk]:
 
 @asynccontextmanager
 async def raw_client_async(base_url: str) -> AsyncGenerator[AsyncAsk]:
-    """The generated client without cirrus_ext."""
     async with _raw(base_url) as client:
         yield lambda: get_calibrations_log.asyncio(client=client, **RANGE)
 
 
 def history(base_url: str) -> int:
-    """The history of the fleet with the SDK, the making of its client included.
+    """The history of the fleet, with a new client.
 
     Returns:
-        The requests that were answered: each has one record.
+        The number of requests: each is answered with one record.
     """
     with CirrusClient(KEY, base_url=base_url, max_concurrency=IN_FLIGHT) as client:
         return sum(1 for _ in client.calibration_history(FLEET, **YEARS))
 
 
 def history_async(base_url: str) -> int:
-    """The same with the async client."""
-
     async def count() -> int:
         client = AsyncCirrusClient(KEY, base_url=base_url, max_concurrency=IN_FLIGHT)
         async with client:
@@ -148,29 +138,23 @@ def history_async(base_url: str) -> int:
 
 
 def windows(client: CirrusClient, *, ordered: bool) -> int:
-    """Many windows with a client that is there.
-
-    Returns:
-        How many came.
-    """
     return sum(1 for _ in client.history_windows(MANY, ordered=ordered))
 
 
 async def windows_async(client: AsyncCirrusClient, *, ordered: bool) -> int:
-    """The same with the async client."""
     return len([one async for one in client.history_windows(MANY, ordered=ordered)])
 
 
 def loop(base_url: str) -> int:
-    """What one writes first: a request after the other, with the raw client; a tenth of them."""
+    """A tenth of the requests, one after the other, with the raw client."""
     with _raw(base_url) as client:
         return sum(_ask_raw(client, window) for window in WINDOWS[::10])
 
 
 def threads_with_httpx_retries(base_url: str) -> int:
-    """What one writes next: eight threads, and a transport that waits as a 429 asks.
+    """Eight threads, and a transport that waits as a 429 asks.
 
-    With the 10 tries that are its default, some requests find the bucket empty at each of them.
+    With its default of 10 attempts, some requests meet a 429 at each of them.
     """
     transport = RetryTransport(retry=Retry(total=100))
     client = _raw(base_url, httpx_args={"transport": transport})
@@ -194,7 +178,7 @@ def _raw(base_url: str, **options: Any) -> AuthenticatedClient:
 
 
 def write_openapi_generator_client() -> str:
-    """Let OpenAPI Generator write its client of our spec, and make it importable.
+    """Make the client of OpenAPI Generator importable.
 
     Returns:
         Why it cannot be measured; empty if it can.

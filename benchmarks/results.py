@@ -1,4 +1,4 @@
-"""Writes what was measured: a table on the terminal, ``RESULTS.md`` and ``results.svg``."""
+"""Writes ``RESULTS.md`` and ``results.svg``."""
 
 import os
 import platform
@@ -31,10 +31,10 @@ Written by `make bench` on {day}, in {minutes:.1f} minutes, on {machine}.
 
 {short}
 
-Client and server are two processes on loopback. The clients take turns, another one first in each
-round, so that all meet the same noise. Each round gives one ratio or one difference; the table has
-the median of all rounds, and the quartiles. *2 times as fast* says: in half the time. No time
-stands here by itself, because it would say more about the machine.
+Client and server are two processes on loopback. Each round runs all clients and starts with another
+one, so that all meet the same noise. Each round yields one ratio or one difference; the table has
+the median of all rounds, and the quartiles. *2 times as fast* means: in half the time. The table
+has no absolute times, because they would say more about the machine.
 
 ![Ratios and targets](results.svg)
 
@@ -47,15 +47,6 @@ The dot is the median, the line spans the quartiles, the bar is the target; a ho
 
 @dataclass(frozen=True)
 class Results:
-    """A whole run.
-
-    Attributes:
-        works: What was done.
-        rows: What came out.
-        day: When.
-        seconds: How long it took.
-    """
-
     works: list[Work]
     rows: list[Row]
     day: date
@@ -63,18 +54,16 @@ class Results:
 
     @property
     def missed(self) -> list[Row]:
-        """The rows that missed their target."""
         return [row for row in self.rows if row.verdict == "missed"]
 
 
 def write(results: Results) -> None:
-    """Write the table and the picture."""
     (FOLDER / "RESULTS.md").write_text(markdown(results), encoding="utf-8")
     draw(results, FOLDER / "results.svg")
 
 
 def value_of(row: Row) -> str:
-    """The median in words: ``0.93 times as fast``."""
+    """The median with its unit: ``0.93 times as fast``."""
     if row.spread is None:
         return "-"
     median = row.spread.median
@@ -84,26 +73,23 @@ def value_of(row: Row) -> str:
 
 
 def number(value: float, row: Row) -> str:
-    """A value with as many digits as mean something."""
     if row.unit == "times as fast":
         return f"{value:.2f}"
     return f"{value:.0f}" if row.unit == "requests more" else f"{value:.1f}"
 
 
 def spread_of_row(row: Row) -> str:
-    """The quartiles, if there is more than one value."""
     if row.spread is None or row.spread.count == 1:
         return ""
     return f"{number(row.spread.low, row)} to {number(row.spread.high, row)}"
 
 
 def target_of(row: Row) -> str:
-    """What was aimed at."""
     return "" if row.target is None else f"{row.target.sign} {row.target.bound:g}"
 
 
 def markdown(results: Results) -> str:
-    """The page."""
+    """The text of ``RESULTS.md``."""
     titles = {work.name: work.title for work in results.works}
     lines = PAGE.format(
         day=results.day.isoformat(),
@@ -124,7 +110,7 @@ def markdown(results: Results) -> str:
 
 
 def in_short(rows: list[Row]) -> list[str]:
-    """Three numbers that a reader may take along, as far as they were measured."""
+    """The numbers that docs/histories.md quotes, as far as they were measured."""
     medians = {(row.work, row.beside): row.spread.median for row in rows if row.spread}
     sentences = {
         ("history", "a loop"): "The SDK fetches a history of 600 requests, each answered after "
@@ -138,20 +124,18 @@ def in_short(rows: list[Row]) -> list[str]:
 
 
 def _misses(results: Results) -> list[str]:
-    """Why targets were missed, as far as a profile has shown it."""
     if not results.missed:
         return []
     lines = ["", "## What missed its target", ""]
     for work in results.works:
         beside = [row.beside for row in results.missed if row.work == work.name]
         if beside:
-            why = " ".join(work.explanation.split()) or "Not looked into yet."
+            why = " ".join(work.explanation.split()) or "Not explained yet."
             lines.append(f"- **{work.title}**, beside {', '.join(beside)}. {why}")
     return lines
 
 
 def machine() -> str:
-    """What it ran on."""
     return f"{os.cpu_count()} cores of {_processor()}, Python {platform.python_version()}"
 
 
@@ -163,17 +147,15 @@ def _processor() -> str:
 
 
 def versions() -> str:
-    """What it ran with."""
     return "With " + ", ".join(f"{name} {version(name)}" for name in PEERS)
 
 
 def draw(results: Results, path: Path) -> None:
-    """Draw the ratios with their targets: the same results give the same bytes."""
-    # Here, since only a whole run draws.
-    import matplotlib as mpl  # noqa: PLC0415 - see above
+    """Draw the ratios with their targets: equal results have equal bytes."""
+    import matplotlib as mpl  # noqa: PLC0415 - only a complete run draws
 
     mpl.use("svg")
-    from matplotlib import pyplot as plt  # noqa: PLC0415 - see above
+    from matplotlib import pyplot as plt  # noqa: PLC0415 - after `use`
 
     titles = {work.name: work.title for work in results.works}
     rows = [row for row in results.rows if row.spread and row.unit == "times as fast"]
@@ -197,7 +179,6 @@ def draw(results: Results, path: Path) -> None:
 
 
 def _draw_row(axes: "Axes", place: int, row: Row) -> None:
-    """One line of the picture; it says the same without colours."""
     spread = row.spread
     if spread is None:
         return

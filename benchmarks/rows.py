@@ -1,36 +1,34 @@
-"""What a line of the table is."""
+"""The rows of the table."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from .measure import OURS, Spread, spread_of, times_as_fast
+from .server import Served
 
 Unit = Literal["times as fast", "ms more", "MB more", "requests more", "% of the answers"]
 
 
 @dataclass(frozen=True)
 class Target:
-    """What a value should be: at least a bound, or at most."""
-
     sign: Literal["≥", "≤"]
     bound: float
 
     def is_met_by(self, value: float) -> bool:
-        """Whether a value is as it should be."""
         return value >= self.bound if self.sign == "≥" else value <= self.bound
 
 
 @dataclass(frozen=True)
 class Row:
-    """A line of the table: the SDK beside one peer.
+    """The SDK beside one peer.
 
     Attributes:
         work: The name of the work.
-        beside: What the SDK is compared with.
-        values: One for each round; none if it was not measured.
-        unit: What the values are.
-        target: What was aimed at, if anything.
+        beside: The peer.
+        values: One for each round; empty if it was not measured.
+        unit: The unit of the values.
+        target: What the median should be, if anything.
         missing: Why it was not measured.
     """
 
@@ -43,12 +41,10 @@ class Row:
 
     @property
     def spread(self) -> Spread | None:
-        """Where the values lie."""
         return spread_of(self.values) if self.values else None
 
     @property
     def verdict(self) -> str:
-        """Whether the median is what was aimed at."""
         if self.spread is None:
             return f"not measured: {self.missing}"
         if self.target is None:
@@ -59,7 +55,7 @@ class Row:
 def rows_of(
     work: str, values: Mapping[str, list[float]], targets: Mapping[str, Target]
 ) -> list[Row]:
-    """The SDK beside each of its peers, by the seconds of each round."""
+    """A row for each peer, from the seconds of each round."""
     return [
         Row(work, peer, times_as_fast(values, peer), target=targets.get(peer))
         for peer in values
@@ -67,23 +63,45 @@ def rows_of(
     ]
 
 
+def share_of(ideal: float, seconds: list[float]) -> list[float]:
+    return [ideal / one for one in seconds]
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What all works share.
+
+    Attributes:
+        served: The server.
+        no_rival: Why OpenAPI Generator's client cannot be measured; empty if it can.
+        quick: Whether two rounds are enough, to try it out.
+    """
+
+    served: Served
+    no_rival: str = ""
+    quick: bool = False
+
+    def rounds(self, usual: int) -> int:
+        return min(usual, 2) if self.quick else usual
+
+
 @dataclass(frozen=True)
 class Work:
-    """Something that all do.
+    """Something that the SDK and its peers do.
 
     Attributes:
         name: For the command line.
         title: For the table.
-        run: Does it, and gives the rows; its docstring says what is done and counted.
-        explanation: What a profile shows, for when a target is missed.
+        run: Measures it and returns the rows; its docstring says what is done and counted.
+        explanation: What a profile shows; for a missed target.
     """
 
     name: str
     title: str
-    run: Callable[..., list[Row]]
+    run: Callable[[Bench], list[Row]]
     explanation: str = ""
 
     @property
     def definition(self) -> str:
-        """What exactly is done and counted, in one paragraph."""
+        """The docstring of `run` as one paragraph."""
         return " ".join((self.run.__doc__ or "").split())

@@ -1,8 +1,8 @@
 """A server of ready-made answers on loopback, in a process of its own.
 
-It shares no interpreter lock with the clients that are measured, and does as little as can be for
-an answer, so that what differs between two clients is theirs. ``python -m benchmarks.server``
-prints its port, and ends when its standard input does.
+It shares no interpreter lock with the clients that are measured, and does little for an answer, so
+that the difference between two clients is theirs. ``python -m benchmarks.server`` prints its port,
+and ends when its standard input does.
 """
 
 import asyncio
@@ -22,39 +22,25 @@ from urllib.parse import parse_qs
 from mycirrus_contract.standin.limit import Limit
 
 LOOPBACK = "127.0.0.1"
-BIG = 100_000  # items of the big answer
-WINDOW = 10_000  # items of each answer that is filled
-DELAY = 0.05  # seconds that the server takes where it is slow, and in the mean where uneven
-RATE = 20  # requests a second where it is limited, and as many at once after a second without any
+BIG = 100_000  # items of an answer of `big`
+WINDOW = 10_000  # items of an answer of `filled`
+DELAY = 0.05  # seconds before an answer of `slow`; the mean of `uneven`
+RATE = 20  # requests a second of `limited`, and as many at once after a second without any
 COUNTS = "/counts"
 
 
 @dataclass
 class Counts:
-    """What one path has seen.
-
-    Attributes:
-        requests: How many came.
-        refused: How many of them were answered with a 429.
-        connections: How many connections brought them.
-        received: Bytes of the requests.
-        sent: Bytes of the answers.
-    """
+    """The requests of one path."""
 
     requests: int = 0
-    refused: int = 0
+    refused: int = 0  # with a 429
     connections: int = 0
-    received: int = 0
-    sent: int = 0
+    received: int = 0  # bytes
 
 
 def body_of(query: str, count: int) -> bytes:
-    """As many items as asked for, evenly over the range that is asked about, as the page has them.
-
-    Args:
-        query: Of the request; ``start`` and ``end`` say what the range is.
-        count: How many items.
-    """
+    """So many items, spread evenly over the range of a query."""
     fields = parse_qs(query)
     first, last = (datetime.fromisoformat(fields[name][0]).timestamp() for name in ("start", "end"))
     step = (last - first) / (count + 1)
@@ -69,7 +55,6 @@ def _item(seconds: float) -> bytes:
 
 
 def reply(body: bytes, status: str = "200 OK", *lines: str) -> bytes:
-    """A whole response."""
     fields = ["Content-Type: application/json", f"Content-Length: {len(body)}", *lines]
     return "\r\n".join([f"HTTP/1.1 {status}", *fields, "", ""]).encode() + body
 
@@ -80,7 +65,7 @@ TOO_MANY = b'{"error":"TooManyRequests","description":"Please wait before trying
 
 @dataclass
 class Server:
-    """The server: the first part of a request's path says which answer it gets."""
+    """The first part of a request's path selects the answer."""
 
     counts: dict[str, Counts] = field(default_factory=dict)
     bucket: Limit = field(default_factory=lambda: Limit(RATE))
@@ -92,12 +77,7 @@ class Server:
         self.refusal = reply(TOO_MANY, "429 Too Many Requests", "Retry-After: 1")
 
     def answer(self, path: str, query: str) -> tuple[float, bytes]:
-        """The seconds to wait before an answer, and the answer.
-
-        ``one`` and ``big`` come at once, ``slow`` after `DELAY`, ``limited`` likewise if the rate
-        allows it, ``uneven`` after half to one and a half times as long, and ``filled`` has
-        `WINDOW` items inside the range that is asked about.
-        """
+        """The seconds to wait before an answer, and the answer."""
         if path in self.ready:
             return 0.0, self.ready[path]
         if path == "limited" and not self.bucket.takes():
@@ -110,7 +90,7 @@ class Server:
         return 0.0, reply(body_of(query, WINDOW))
 
     def taken(self) -> bytes:
-        """The counts since this was last asked, as a response; the bucket is full again."""
+        """The counts as a response; counts and rate limit start anew."""
         counts = {path: asdict(count) for path, count in self.counts.items()}
         self.counts.clear()
         self.bucket = Limit(RATE)
@@ -118,20 +98,16 @@ class Server:
 
 
 class Connection(asyncio.Protocol):
-    """One connection, kept alive."""
-
     def __init__(self, server: Server) -> None:
         self._server = server
         self._unread = b""
         self._known: set[str] = set()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Take the transport."""
         assert isinstance(transport, asyncio.Transport)  # noqa: S101 - narrows
         self._transport = transport
 
     def data_received(self, data: bytes) -> None:
-        """Answer each whole request."""
         self._unread += data
         while b"\r\n\r\n" in self._unread:
             head, _, self._unread = self._unread.partition(b"\r\n\r\n")
@@ -157,22 +133,18 @@ class Connection(asyncio.Protocol):
         self._known.add(path)
         delay, answer = self._server.answer(path, query)
         count.received += received
-        count.sent += len(answer)
         return delay, answer
 
 
 @dataclass(frozen=True)
 class Served:
-    """A server that is up."""
-
     port: int
 
     def base_url(self, path: str) -> str:
-        """The address below which every request gets the answer of this path."""
         return f"http://{LOOPBACK}:{self.port}/{path}"
 
     def take_counts(self, path: str) -> Counts:
-        """What the path has seen since the counts were last taken; all counts begin again."""
+        """The counts of a path since the last call; all counts start anew."""
         address = f"http://{LOOPBACK}:{self.port}{COUNTS}"
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         with opener.open(address, timeout=10) as response:
@@ -182,7 +154,6 @@ class Served:
 
 @contextmanager
 def serving() -> Iterator[Served]:
-    """Run the server in a process of its own, for the time of the block."""
     with subprocess.Popen(
         [sys.executable, "-m", "benchmarks.server"],
         cwd=Path(__file__).parents[1],
@@ -198,7 +169,6 @@ def serving() -> Iterator[Served]:
 
 
 async def serve() -> None:
-    """Serve on a free port until standard input ends."""
     server = Server()
     loop = asyncio.get_running_loop()
     listening = await loop.create_server(lambda: Connection(server), LOOPBACK, 0)
