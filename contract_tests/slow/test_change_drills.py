@@ -32,7 +32,7 @@ NOTICING = (
     "contract_tests/standin/test_standin.py",
     "contract_tests/suite",
     "tests/sdk/test_ranges.py",
-    "tests/sdk/test_statuses.py",
+    "tests/sdk/test_answers.py",
 )
 
 

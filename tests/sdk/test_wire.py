@@ -7,7 +7,6 @@ import html
 import json
 import urllib.parse
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Any
 
 import httpx
@@ -140,32 +139,6 @@ def test_a_body_that_is_whole_and_wrong_is_not_requested_again(
         calibration_log(base_url=server.base_url)
 
     assert len(server.heads) == 1
-
-
-@pytest.mark.parametrize(
-    ("time", "expected"),
-    [
-        ("2016-12-31T23:59:60Z", datetime(2016, 12, 31, 23, 59, 59, 999_999, UTC)),
-        ("2016-12-31t23:59:60.5z", datetime(2016, 12, 31, 23, 59, 59, 999_999, UTC)),
-        ("2016-12-31T15:59:60-08:00", datetime(2016, 12, 31, 23, 59, 59, 999_999, UTC)),
-        ("2016-12-31T22:59:60Z", None),
-        ("2016-12-31T23:59:61Z", None),
-        ("2016-12-31T23:59:60", None),
-        ("0001-01-01T00:00:60+14:00", None),
-        ("9999-12-31T23:59:60-14:00", None),
-    ],
-)
-@pytest.mark.parametrize("more", [{}, {"site": "Roof"}], ids=["known fields", "another field"])
-def test_a_leap_second_is_the_last_microsecond_of_its_minute(
-    time: str, expected: datetime | None, more: dict[str, str]
-) -> None:
-    transport = httpx.MockTransport(lambda _: httpx.Response(200, json=[{"time": time, **more}]))
-    if expected is None:
-        with pytest.raises(APIResponseError):
-            log(transport=transport)
-    else:
-        (item,) = log(transport=transport)
-        assert item.time == expected
 
 
 # --- the key in an answer
