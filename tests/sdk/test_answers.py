@@ -162,7 +162,7 @@ def test_each_body_explains_its_error(client_kind: str, status: int) -> None:
     check_cells(client_kind, ((status, body) for body in BODIES.values()))
 
 
-def items_of(client_kind: str, items: list[dict[str, Any]]) -> Any:
+def items_of(client_kind: str, items: Any) -> Any:
     transport = httpx.MockTransport(lambda request: httpx.Response(200, json=items))
     return use(client_kind, ask, transport=transport)
 

@@ -5,6 +5,7 @@
 
 from typing import Any
 
+import httpx
 import pytest
 
 from cirrus_ext import AsyncCirrusClient, CirrusClient
@@ -44,3 +45,10 @@ def test_a_client_works_where_httpx_has_renamed_what_is_private(
     )
     with faulty(answer()) as server:
         assert use(client_kind, ask, base_url=server.base_url) == []
+
+
+def test_a_transport_of_the_caller_is_left_as_it_is() -> None:
+    transport: Any = httpx.HTTPTransport()
+    CirrusClient(KEY, transport=transport)
+
+    assert not isinstance(transport._pool._network_backend, BoundedBackend)

@@ -1,4 +1,4 @@
-"""Closing a client ends every wait of its calls, within half a second."""
+"""A call ends in time, and at once when nobody wants it any more; nothing is left behind."""
 
 import asyncio
 import gc
@@ -8,9 +8,9 @@ import socket
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future
-from contextlib import contextmanager
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import cycle
 from typing import Any
 from unittest.mock import AsyncMock
 
@@ -18,200 +18,160 @@ import pytest
 
 from cirrus_ext import (
     APIConnectionError,
+    APITimeoutError,
     AsyncCirrusClient,
     CirrusClient,
-    ConfigurationError,
+    CirrusError,
     RetryPolicy,
     deadline,
+    plan_history,
 )
-from tests.support.faulty_server import answer, drip_the_body, faulty, say_nothing
+from tests.support.clients import KEY, ask, seconds_to_cancel, use
+from tests.support.faulty_server import (
+    LIFETIME,
+    LOOPBACK,
+    Act,
+    answer,
+    drip_the_body,
+    faulty,
+    say_nothing,
+)
 from tests.support.windows import not_on_windows
 
-RANGE: dict[str, Any] = {"start": "2023-01-01T00:00:00Z", "end": "2023-01-02T00:00:00Z"}
-# A wait ends within 0.5 s; a busy machine may need more, and the waits below last 20 s or longer.
-LIMIT = 5.0
+# Each of these ends within half a second; a busy machine needs more, and a defect takes 20 s.
+LIMIT = LIFETIME / 4
+SLOW_DOWN = answer(b"", "429 Slow down", "Retry-After: 60")
+PLAN = plan_history(["QT1"], start="2000-01-01T00:00:00Z", end="2020-01-01T00:00:00Z")
 
 
-@contextmanager
-def silent_port() -> Iterator[str]:
-    """A server that accepts connections and never sends anything: a TLS handshake hangs."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        yield f"127.0.0.1:{listener.getsockname()[1]}"
-
-
-@contextmanager
-def full_port() -> Iterator[str]:
+@pytest.fixture
+def full_port() -> Iterator[int]:
     """A server whose queue is full: a connect hangs, as behind a firewall that drops packets."""
     with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
+        listener.bind((LOOPBACK, 0))
         listener.listen(0)
         others = [socket.socket() for _ in range(4)]
         for other in others:
             other.setblocking(False)  # noqa: FBT003 - of the socket module
             other.connect_ex(listener.getsockname())
-        try:
-            yield f"127.0.0.1:{listener.getsockname()[1]}"
-        finally:
-            for other in others:
-                other.close()
+        yield listener.getsockname()[1]
+        for other in others:
+            other.close()
 
 
-@contextmanager
-def connecting(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    del monkeypatch
-    with full_port() as address:
-        yield f"http://{address}"
+@pytest.fixture
+def waits(full_port: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
+    """The base URL at which a call waits for each thing that it can wait for."""
+    over, look_up = threading.Event(), socket.getaddrinfo
 
-
-@contextmanager
-def handshake(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    del monkeypatch
-    with silent_port() as address:
-        yield f"https://{address}"
-
-
-@contextmanager
-def proxy_connect(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    with silent_port() as address:
-        monkeypatch.setenv("HTTPS_PROXY", f"http://{address}")
-        yield "https://api.example.invalid"
-
-
-@contextmanager
-def head(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    del monkeypatch
-    with faulty(say_nothing) as server:
-        yield server.base_url
-
-
-@contextmanager
-def body(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    del monkeypatch
-    with faulty(drip_the_body) as server:
-        yield server.base_url
-
-
-@contextmanager
-def retry_wait(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    del monkeypatch
-    with faulty(answer(b"", "429 Slow down", "Retry-After: 60")) as server:
-        yield server.base_url
-
-
-@contextmanager
-def name_look_up(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    over = threading.Event()
-
-    def hang(*_: Any, **__: Any) -> Any:
+    def hang(host: str, *args: Any, **options: Any) -> Any:
+        if host != "slow.example.invalid":
+            return look_up(host, *args, **options)
         over.wait(60)
         raise socket.gaierror("no such host")
 
     monkeypatch.setattr(socket, "getaddrinfo", hang)
-    yield "http://slow.example.invalid"
-    over.set()
-
-
-WAITS = {
-    "a name's look-up": name_look_up,
-    "a connect": connecting,
-    "a TLS handshake": handshake,
-    "a proxy's CONNECT": proxy_connect,
-    "a response": head,
-    "a body": body,
-    "a retry": retry_wait,
-}
-Wait = Callable[[pytest.MonkeyPatch], Any]
-
-
-@pytest.mark.parametrize("wait", WAITS.values(), ids=list(WAITS))
-def test_closing_ends_a_call_and_those_in_its_queue(
-    wait: Wait, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    ended: list[Exception] = []
-    with wait(monkeypatch) as base_url:
-        client = CirrusClient("key", base_url=base_url, timeout=20, max_concurrency=1)
-
-        def work() -> None:
-            try:
-                client.calibration_log(["QT1"], **RANGE)
-            except (APIConnectionError, ConfigurationError) as error:
-                ended.append(error)
-
-        threads = [threading.Thread(target=work) for _ in range(2)]  # the second waits for a slot
-        for thread in threads:
-            thread.start()
-        time.sleep(0.3)
-        began = time.monotonic()
-        client.close()
-        for thread in threads:
-            thread.join()
-        took = time.monotonic() - began
-
-    assert took < LIMIT
-    assert len(ended) == 2
-    assert all("closed" in str(error) for error in ended)
-
-
-@pytest.mark.parametrize("name", WAITS)
-def test_closing_ends_an_async_call_and_those_in_its_queue(
-    name: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async def main(base_url: str) -> tuple[float, list[Any]]:
-        client = AsyncCirrusClient("key", base_url=base_url, timeout=20, max_concurrency=1)
-        calls = [asyncio.create_task(client.calibration_log(["QT1"], **RANGE)) for _ in range(2)]
-        await asyncio.sleep(0.3)
-        began = time.monotonic()
-        await client.aclose()
-        ended = await asyncio.gather(*calls, return_exceptions=True)
-        return time.monotonic() - began, ended
-
-    with WAITS[name](monkeypatch) as base_url:
-        began = time.monotonic()
-        took, ended = asyncio.run(main(base_url))
-        assert time.monotonic() - began < LIMIT  # the end of the event loop included
+    with (
+        socket.create_server((LOOPBACK, 0)) as silent,
+        faulty(say_nothing) as head,
+        faulty(drip_the_body) as body,
+        faulty(SLOW_DOWN) as retry,
+    ):
+        address = f"{LOOPBACK}:{silent.getsockname()[1]}"
+        monkeypatch.setenv("HTTPS_PROXY", f"http://{address}")
+        monkeypatch.setenv("NO_PROXY", LOOPBACK)
+        yield {
+            "a name's look-up": "http://slow.example.invalid",
+            "a connect": f"http://{LOOPBACK}:{full_port}",
+            "a TLS handshake": f"https://{address}",
+            "a proxy's CONNECT": "https://api.example.invalid",
+            "a response": head.base_url,
+            "a body": body.base_url,
+            "a retry": retry.base_url,
+        }
+        over.set()
     with warnings.catch_warnings():
         # httpcore does not close the transport of a TLS handshake that is cancelled; Python does.
         warnings.simplefilter("ignore", ResourceWarning)
         gc.collect()
 
+
+def ended(client: CirrusClient) -> Exception:
+    with pytest.raises(CirrusError) as caught:
+        ask(client)
+    return caught.value
+
+
+def test_closing_ends_a_call_and_those_in_its_queue(waits: dict[str, str]) -> None:
+    clients = [
+        CirrusClient(KEY, base_url=url, timeout=20, max_concurrency=1) for url in waits.values()
+    ]
+    with ThreadPoolExecutor(2 * len(waits)) as pool:
+        calls = [
+            pool.submit(ended, client) for client in 2 * clients
+        ]  # the second waits for a slot
+        time.sleep(0.3)
+        began = time.monotonic()
+        for client in clients:
+            client.close()
+        errors = dict(zip(2 * list(waits), [str(call.result()) for call in calls], strict=True))
+    took = time.monotonic() - began
+
+    assert all("closed" in error for error in errors.values()), errors
     assert took < LIMIT
-    assert all(isinstance(error, APIConnectionError) for error in ended), ended
-    assert all("closed" in str(error) for error in ended)
+
+
+def test_closing_ends_an_async_call_and_those_in_its_queue(waits: dict[str, str]) -> None:
+    async def main() -> list[Any]:
+        clients = [
+            AsyncCirrusClient(KEY, base_url=url, timeout=20, max_concurrency=1)
+            for url in waits.values()
+        ]
+        calls = [asyncio.create_task(ask(client)) for client in 2 * clients]
+        await asyncio.sleep(0.3)
+        for client in clients:
+            await client.aclose()
+        return list(await asyncio.gather(*calls, return_exceptions=True))
+
+    began = time.monotonic()
+    errors = asyncio.run(main())
+    took = time.monotonic() - began  # the end of the event loop included
+
+    assert all(isinstance(error, APIConnectionError) for error in errors), errors
+    assert all("closed" in str(error) for error in errors), errors
+    assert took < LIMIT
 
 
 @not_on_windows("os.kill ends the process")
-@pytest.mark.parametrize("wait", WAITS.values(), ids=list(WAITS))
-def test_ctrl_c_ends_a_call(wait: Wait, monkeypatch: pytest.MonkeyPatch) -> None:
-    with (
-        wait(monkeypatch) as base_url,
-        CirrusClient("key", base_url=base_url, timeout=20) as client,
-    ):
+@pytest.mark.parametrize("name", ["a name's look-up", "a response", "a retry"])
+def test_ctrl_c_ends_a_call(name: str, waits: dict[str, str]) -> None:
+    with CirrusClient(KEY, base_url=waits[name], timeout=20) as client:
         timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
         timer.start()
         began = time.monotonic()
         with pytest.raises(KeyboardInterrupt):
-            client.calibration_log(["QT1"], **RANGE)
+            ask(client)
         took = time.monotonic() - began
         timer.join()
 
     assert took < LIMIT
 
 
-@pytest.mark.parametrize("wait", list(WAITS.values())[:-1], ids=list(WAITS)[:-1])
-def test_the_time_of_a_call_includes_the_connection(
-    wait: Wait, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    once = RetryPolicy(total_timeout=0.3, max_attempts=1)
-    with wait(monkeypatch) as base_url:
-        client = CirrusClient("key", base_url=base_url, timeout=20, retry=once)
-        began = time.monotonic()
-        with pytest.raises(APIConnectionError) as caught:
-            client.calibration_log(["QT1"], **RANGE)
-        took = time.monotonic() - began
-        client.close()
+def test_the_total_timeout_includes_every_wait(client_kind: str, waits: dict[str, str]) -> None:
+    policy = RetryPolicy(total_timeout=0.3, max_attempts=1000, backoff_base=0)
 
-    assert took < LIMIT
-    assert caught.value.attempts == 1
+    def outcome(base_url: str) -> tuple[type, object]:
+        began = time.monotonic()
+        with pytest.raises(CirrusError) as caught:
+            use(client_kind, ask, base_url=base_url, retry=policy, timeout=LIFETIME)
+        assert time.monotonic() - began < LIMIT
+        return type(caught.value), caught.value.stop_reason
+
+    del waits["a retry"]  # one that is longer than the time that is left is not waited for
+    with ThreadPoolExecutor(len(waits)) as pool:
+        outcomes = dict(zip(waits, pool.map(outcome, waits.values()), strict=True))
+
+    assert outcomes == dict.fromkeys(waits, (APITimeoutError, "total_timeout"))
 
 
 @pytest.mark.parametrize("steps", range(6))
@@ -238,3 +198,65 @@ def test_cancelling_at_the_moment_of_an_answer_is_not_lost(
         return ended
 
     assert asyncio.run(main())
+
+
+def test_a_client_can_be_used_after_a_call_was_cancelled_in_the_body() -> None:
+    async def main() -> float:
+        async with AsyncCirrusClient(KEY, base_url=server.base_url) as client:
+            took = await seconds_to_cancel(client)
+            assert await ask(client) == []
+            return took
+
+    with faulty(drip_the_body, answer()) as server:
+        assert asyncio.run(main()) < LIMIT
+
+
+def after_the_first_window(*acts: Act) -> Act:
+    """Answer the first window of the plan, and do something else to each of the others."""
+    others = cycle(acts)
+    return lambda wire: (answer() if b"start=1999-12-31" in wire.request else next(others))(wire)
+
+
+def test_leaving_a_history_early_stops_the_calls_under_way() -> None:
+    before = threading.active_count()
+    with faulty(after_the_first_window(say_nothing, drip_the_body, SLOW_DOWN)) as server:
+        client = CirrusClient(KEY, base_url=server.base_url, max_concurrency=3)
+        history = client.history_windows(PLAN)
+        next(history)
+        time.sleep(0.1)
+        began = time.monotonic()
+        history.close()
+        took = time.monotonic() - began
+        client.close()
+
+    assert took < LIMIT
+    assert threading.active_count() <= before
+
+
+def test_closing_the_client_ends_a_history_that_nobody_closed() -> None:
+    before = threading.active_count()
+    with faulty(after_the_first_window(say_nothing)) as server:
+        with CirrusClient(KEY, base_url=server.base_url, max_concurrency=2) as client:
+            history = client.history_windows(PLAN)
+            next(history)
+        with pytest.raises(CirrusError):
+            next(history)
+
+    assert threading.active_count() <= before
+
+
+def test_leaving_an_async_history_early_leaves_no_socket_and_no_task() -> None:
+    """A ResourceWarning would be an error here."""
+
+    async def main() -> None:
+        async with AsyncCirrusClient(KEY, base_url=server.base_url, max_concurrency=2) as client:
+            history = client.history_windows(PLAN)
+            await anext(history)
+            await history.aclose()
+        assert len(asyncio.all_tasks()) == 1
+
+    with faulty(after_the_first_window(say_nothing)) as server:
+        began = time.monotonic()
+        asyncio.run(main())
+
+    assert time.monotonic() - began < LIMIT
