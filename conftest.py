@@ -18,7 +18,7 @@ from tests.support.clock import FakeClock
 from tests.support.offline import sitecustomize
 
 # The same examples in every run of `make test`; more of them, and fresh ones, on demand.
-settings.register_profile("usual", max_examples=300, derandomize=True, deadline=None)
+settings.register_profile("usual", max_examples=100, derandomize=True, deadline=None)
 settings.register_profile("brief", max_examples=60, derandomize=True, deadline=None)
 settings.register_profile("thorough", max_examples=10_000, deadline=None, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "usual"))
