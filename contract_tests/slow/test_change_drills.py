@@ -148,7 +148,7 @@ TESTS_OF_THE_OPERATION = """
 import httpx, pytest, respx, schemathesis
 from contract_tests.mocks.guard import collected
 from contract_tests.suite.test_schemathesis import config
-from cirrus_ext import CirrusClient
+from cirrus_ext import CirrusClient, PermissionDeniedError, RetryPolicy
 from mycirrus_client.api.instruments import get_instruments
 from mycirrus_contract.model import SPEC_FILE, tolerant
 from mycirrus_contract.standin.adapters import Standin
@@ -157,11 +157,18 @@ from mycirrus_contract.standin.rules import ROUTES, Route, without_route
 PATH = "/control/instruments"
 URL = "https://api.mycirrus.cloud/v1" + PATH
 
-def test_the_raw_client_calls_it_and_a_mock_of_it_is_on_spec(respx_mock):
-    respx_mock.get(URL).respond(200, json=[{"serialNumber": "QT1"}])
-    with CirrusClient("key") as client:
+def test_the_raw_client_calls_it_with_key_and_retries_and_raises_typed_errors(respx_mock):
+    route = respx_mock.get(URL, headers={"X-Api-Key": "key"}).mock(side_effect=[
+        httpx.Response(429, json={"error": "TooManyRequests", "description": "No."},
+                       extensions={"off_spec": "the contract has no 429 of this operation"}),
+        httpx.Response(200, json=[{"serialNumber": "QT1"}]),
+        httpx.Response(403, json={"error": "AccessDenied", "description": "No."}),
+    ])
+    with CirrusClient("key", retry=RetryPolicy(throttle_base=0)) as client:
         (one,) = get_instruments.sync(client=client.raw, limit=5)
-    assert one.serial_number == "QT1"
+        with pytest.raises(PermissionDeniedError):
+            get_instruments.sync(client=client.raw)
+    assert (one.serial_number, route.call_count) == ("QT1", 3)
 
 @pytest.mark.parametrize(("query", "body", "says"), [
     ("?limit=many", [], "query limit is not of type integer"),
