@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 from dataclasses import replace
-from itertools import chain
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -83,30 +83,41 @@ def test_elsewhere_nothing_is_written_to_a_variable_of_that_name(
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("is_new", [True, False])
-def test_what_was_observed_can_be_applied_to_a_questions_file_of_the_user(
-    is_new: bool,  # noqa: FBT001 - a parameter of the test
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+OURS = QUESTIONS_FILE.read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("path", "before"),
+    [
+        ("openapi/questions.yaml", OURS),
+        ("contract/open.yaml", f"# the user's own\n{OURS}"),
+        ("contract/new.yaml", None),
+    ],
+)
+def test_what_was_observed_can_be_applied_to_a_file_of_questions(
+    path: str, before: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    path = Path("contract", "open.yaml")
-    if not is_new:
-        path.parent.mkdir()
-        path.write_text("# ours\n" + QUESTIONS_FILE.read_text("utf-8"), encoding="utf-8")
-    done = check_of(Standin(), "--report-dir", "report", "--questions", str(path))
+    file = Path(path)
+    if before is not None:
+        file.parent.mkdir()
+        file.write_text(before, "utf-8")
+    done = check_of(Standin(), "--budget", "15", "--report-dir", "report", "--questions", path)
     subprocess.run(
         ["git", "apply", "report/questions.patch"],  # noqa: S607 - whichever git there is
         env=os.environ | {"GIT_CEILING_DIRECTORIES": str(tmp_path.parent)},
         check=True,
-        timeout=60,
+        timeout=TIMEOUT,
     )
-    questions = chain.from_iterable(load_yaml(path)["questions"].values())
-    observed = {one["id"]: one["observed"] for one in questions}
+    (questions,) = load_yaml(file)["questions"].values()
+    seen = {one["id"]: one["observed"] for one in questions if one["observed"]}
 
     assert f"as a patch for {path}: report/questions.patch" in done.stdout
-    assert observed["order"]["answer"] == "by time, over all instruments"
-    assert path.read_text("utf-8").startswith("# ours\n") != is_new
+    assert len(seen) == len(questions) - 1
+    assert seen["end-inclusive"] == {"answer": "yes", "date": str(datetime.now(UTC).date())}
+    assert file.read_text("utf-8").startswith((before or OURS).partition("\n")[0])
+    patch = Path("report", "questions.patch").read_text("utf-8")
+    assert patch.startswith("Not the API's own answers, but those of http://127.0.0.1/v1:")
 
 
 @pytest.mark.parametrize(

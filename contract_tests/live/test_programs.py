@@ -11,7 +11,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
+from unittest import mock
 from urllib.parse import urlsplit
 
 import httpx
@@ -23,10 +25,10 @@ from examples import demo
 from mycirrus_contract.live import command as live
 from mycirrus_contract.live.checks import PROMISES
 from mycirrus_contract.live.github import annotation
+from mycirrus_contract.live.probe import Probe
 from mycirrus_contract.live.report import junit
-from mycirrus_contract.model import PATH, QUESTIONS_FILE, load_yaml
 from mycirrus_contract.standin import command as standin_program
-from mycirrus_contract.standin.adapters import Standin, demo_world, serve
+from mycirrus_contract.standin.adapters import Standin, demo_world
 from mycirrus_contract.standin.rules import DEMO_KEY
 from mycirrus_contract.standin.switches import Switches
 from tests.support.clock import FakeClock
@@ -35,7 +37,11 @@ from tests.support.paths import ROOT
 
 # Wide enough that no table breaks a line.
 WIDE = {"COLUMNS": "200"}
-CI = {"MYCIRRUS_API_KEY": DEMO_KEY, "MYCIRRUS_INSTRUMENTS": "QT123456,QT234567"}
+CI = {
+    "MYCIRRUS_API_KEY": DEMO_KEY,
+    "MYCIRRUS_INSTRUMENTS": "QT123456,QT234567",
+    "MYCIRRUS_BASE_URL": "http://127.0.0.1/v1",
+}
 # A proxy knows nothing of our loopback.
 PROXIES = {"HTTP_PROXY": "http://127.0.0.1:9", "ALL_PROXY": "socks5://127.0.0.1:9"}
 
@@ -46,9 +52,10 @@ def check(*words: str, **variables: str) -> "subprocess.CompletedProcess[str]":
 
 
 def check_of(standin: Standin, *words: str, **variables: str) -> "subprocess.CompletedProcess[str]":
-    """Run the live check of a stand-in, as CI does."""
-    with serve(standin) as base_url:
-        return check("--interval", "0", *words, **CI, **variables, MYCIRRUS_BASE_URL=base_url)
+    """Run the live check of a stand-in, as CI does, but without a socket."""
+    probe = partial(Probe, transport=standin.transport(), sleep=lambda seconds: None)
+    with mock.patch.object(live, "Probe", probe):
+        return check(*words, **CI | variables)
 
 
 @contextmanager
@@ -110,15 +117,18 @@ def test_the_demo_shows_retries_records_and_verdicts_whatever_the_proxy() -> Non
     assert not is_listening(base_url[0].rstrip("."))
 
 
-def test_ctrl_c_stops_the_demo_and_its_stand_in() -> None:
-    with started("examples.demo") as process:
-        address = re.search(r"http://\S+", read_until(process, "is up at"))
-        process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=TIMEOUT)
+def test_ctrl_c_stops_the_demo_and_its_stand_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    addresses = []
 
-    assert (process.returncode, errors) == (130, "")
-    assert address is not None
-    assert not is_listening(address[0].rstrip("."))
+    def interrupt(_: object, base_url: str) -> None:
+        addresses.append(base_url)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(demo, "fetch", interrupt)
+    done = run_main(demo.main, os.environ)
+
+    assert (done.returncode, done.stderr) == (130, "")
+    assert not is_listening(addresses[0])
 
 
 def test_the_stand_in_serves_any_client_until_ctrl_c() -> None:
@@ -142,20 +152,20 @@ def test_the_stand_in_serves_any_client_until_ctrl_c() -> None:
 @pytest.mark.parametrize(
     ("words", "line"),
     [
-        (["--fault", "oops@1"], "there is no fault 'oops'"),
-        (["--fault", "503-html"], "as in 503-html@2"),
-        (["--year", "decade"], "invalid choice: 'decade'"),
-        (["--over"], "unrecognized arguments: --over"),
-        (["--port", "99999"], "--port: must be from 0 to 65535: 99999"),
-        (["--over-long-status", "200"], "must be from 400 to 599: 200"),
-        (["--port", "TAKEN"], "port TAKEN cannot be used"),
+        ("--fault oops@1", "there is no fault 'oops'"),
+        ("--fault 503-html", "as in 503-html@2"),
+        ("--year decade", "invalid choice: 'decade'"),
+        ("--over", "unrecognized arguments: --over"),
+        ("--port 99999", "--port: must be from 0 to 65535: 99999"),
+        ("--over-long-status 200", "must be from 400 to 599: 200"),
+        ("--port TAKEN", "port TAKEN cannot be used"),
     ],
 )
-def test_bad_usage_of_the_stand_in_is_exit_code_2(words: list[str], line: str) -> None:
+def test_bad_usage_of_the_stand_in_is_exit_code_2(words: str, line: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        words = [word.replace("TAKEN", port) for word in words]
-        done = run_main(lambda: standin_program.main(words), os.environ)
+        arguments = words.replace("TAKEN", port).split()
+        done = run_main(lambda: standin_program.main(arguments), os.environ)
 
     assert (done.returncode, done.stdout) == (2, "")
     assert line.replace("TAKEN", port) in done.stderr
@@ -187,30 +197,6 @@ def test_the_reports_are_written_whole_and_without_anything_secret(tmp_path: Pat
     for name, text in (texts | {"standard output": done.stdout}).items():
         assert not [secret for secret in secrets if secret in text], name
     assert str(folder / "questions.patch") in done.stdout
-
-
-def test_what_was_observed_can_be_applied_to_the_file_of_questions(tmp_path: Path) -> None:
-    """The patch is whole; and says so when the answers are not the API's own."""
-    done = check_of(Standin(), "--budget", "15", "--report-dir", str(tmp_path))
-    assert done.returncode == 0
-    (tmp_path / "openapi").mkdir()
-    copy = tmp_path / "openapi" / QUESTIONS_FILE.name
-    copy.write_bytes(QUESTIONS_FILE.read_bytes())
-    patch = (tmp_path / "questions.patch").read_text("utf-8")
-    subprocess.run(
-        ["git", "apply", "--unsafe-paths", "questions.patch"],  # noqa: S607 - whose it is
-        cwd=tmp_path,
-        env=os.environ | {"GIT_CEILING_DIRECTORIES": str(tmp_path.parent)},
-        check=True,
-        timeout=TIMEOUT,
-    )
-    questions = load_yaml(copy)["questions"][PATH]
-    seen = {one["id"]: one["observed"]["answer"] for one in questions if one["observed"]}
-
-    assert patch.startswith("Not the API's own answers, but those of http://127.0.0.1:")
-    assert len(seen) == len(questions) - 1
-    assert seen["end-inclusive"] == "yes"
-    assert questions[0]["observed"]["date"] == str(datetime.now(UTC).date())
 
 
 def test_no_report_is_written_if_something_secret_is_left_in_one(
@@ -297,78 +283,31 @@ def test_the_live_check_is_undecided_where_nobody_answers() -> None:
     assert "check network and address" in done.stdout
 
 
-BAD_USAGE = {
-    "no key": ([], {}, "set MYCIRRUS_API_KEY to a key with the scope data.system:read"),
-    "no serials": (
-        [],
-        {"MYCIRRUS_API_KEY": "k"},
-        "pass --instruments A,B, or set MYCIRRUS_INSTRUM",
-    ),
-    "blank serial": (["--instruments", "A,,B"], {"MYCIRRUS_API_KEY": "k"}, "must not be blank"),
-    "naive": (
-        ["--instruments", "A", "--start", "2023-01-01T00:00:00"],
-        {"MYCIRRUS_API_KEY": "k"},
-        "--start must be an RFC 3339 time",
-    ),
-    "over-long": (
-        ["--instruments", "A", "--start", "2020-01-01T00:00:00Z"],
-        {"MYCIRRUS_API_KEY": "k"},
-        "by at most 365 days",
-    ),
-    "address": (
-        ["--instruments", "A", "--base-url", "mycirrus"],
-        {"MYCIRRUS_API_KEY": "k"},
-        "must be an address such as",
-    ),
-    "budget": (
-        ["--instruments", "A", "--budget", "0"],
-        {"MYCIRRUS_API_KEY": "k"},
-        "--budget must be 1 or more: 0",
-    ),
-    "interval": (
-        ["--instruments", "A", "--interval", "nan"],
-        {"MYCIRRUS_API_KEY": "k"},
-        "--interval must be a number of seconds, 0 or more: nan",
-    ),
-    "long ago": (
-        ["--instruments", "A", "--start", "0001-01-01T00:00:00Z", "--end", "0001-06-01T00:00:00Z"],
-        {"MYCIRRUS_API_KEY": "k"},
-        "--end must be in 1900 or later",
-    ),
-    "proxy": (
-        ["--instruments", "A"],
-        {"MYCIRRUS_API_KEY": "k", "HTTPS_PROXY": "foo://127.0.0.1:1"},
-        "variables of the environment",
-    ),
-    "accepted": (
-        ["--instruments", "A", "--accept", "/nowhere/accepted.yaml"],
-        {"MYCIRRUS_API_KEY": "k"},
-        "/nowhere/accepted.yaml cannot be read",
-    ),
-    "too many serials": (
-        ["--instruments", ",".join(f"QT{n:06}" for n in range(9000))],
-        {"MYCIRRUS_API_KEY": "k", "MYCIRRUS_BASE_URL": "http://127.0.0.1:9/v1"},
-        "no URL can be made",
-    ),
-}
+MANY = ",".join(f"QT{number:06}" for number in range(9000))
+BAD_USAGE: list[tuple[str, dict[str, str], str]] = [
+    ("", {"MYCIRRUS_API_KEY": ""}, "set MYCIRRUS_API_KEY to a key with the scope data.system:read"),
+    ("", {"MYCIRRUS_INSTRUMENTS": ""}, "pass --instruments A,B, or set MYCIRRUS_INSTRUMENTS"),
+    ("--instruments A,,B", {}, "must not be blank"),
+    ("--start 2023-01-01T00:00:00", {}, "--start must be an RFC 3339 time"),
+    ("--start 2020-01-01T00:00:00Z", {}, "by at most 365 days"),
+    ("--start 0001-01-01T00:00:00Z --end 0001-06-01T00:00:00Z", {}, "must be in 1900 or later"),
+    ("--base-url mycirrus", {}, "must be an address such as"),
+    ("--budget 0", {}, "--budget must be 1 or more: 0"),
+    ("--interval nan", {}, "--interval must be a number of seconds, 0 or more: nan"),
+    ("--accept /nowhere/accepted.yaml", {}, "/nowhere/accepted.yaml cannot be read"),
+    (f"--instruments {MANY}", {}, "no URL can be made"),
+    ("", {"HTTP_PROXY": "foo://127.0.0.1:1"}, "variables of the environment"),
+]
 
 
-@pytest.mark.parametrize(("words", "environment", "line"), BAD_USAGE.values(), ids=list(BAD_USAGE))
+@pytest.mark.parametrize(("words", "variables", "line"), BAD_USAGE, ids=[x[2] for x in BAD_USAGE])
 def test_bad_usage_of_the_live_check_is_one_line_and_exit_code_2(
-    words: list[str], environment: dict[str, str], line: str
+    words: str, variables: dict[str, str], line: str
 ) -> None:
     """It says what to set, and nothing is sent."""
-    done = check(*words, **environment)
+    done = check(*words.split(), **CI | variables)
 
     assert done.returncode == 2
     assert "holds" not in done.stdout
     assert line in done.stderr
     assert done.stderr.count("\n") == 1
-
-
-def test_the_module_is_the_program_of_the_live_check() -> None:
-    with started("mycirrus_contract") as process:
-        output, errors = process.communicate(timeout=TIMEOUT)
-
-    assert (process.returncode, output) == (2, "")
-    assert errors.startswith("contract: set MYCIRRUS_API_KEY to a key with the scope")
