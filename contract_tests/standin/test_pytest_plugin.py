@@ -1,6 +1,7 @@
 """The pytest plugin serves the stand-in to other people's tests, and costs the others nothing."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,16 +13,33 @@ from mycirrus_contract.live import command
 from mycirrus_contract.pytest_plugin import MyCirrusStandin
 from tests.support.paths import ROOT
 
+INVALID = {
+    "'503@1'": "the marker mycirrus_standin is invalid: there is no fault '503'",
+    "'429'": "a fault needs the number of its request, as in 429@2: '429'",
+    "year='decade'": "year must be one of calendar, 365 days, 366 days: 'decade'",
+    "years=1": "unexpected keyword argument 'years'",
+}
 
-def pytest_in(folder: Path, program: str, *words: str) -> "subprocess.CompletedProcess[str]":
-    """Run a file of tests in a project that is not ours, with this plugin alone."""
-    (folder / "test_it.py").write_text(program, encoding="utf-8")
-    return subprocess.run(
+
+def test_in_another_project_the_example_passes_and_an_invalid_marker_is_a_clear_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With this plugin alone, and a proxy that knows nothing of our loopback."""
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    shutil.copy(ROOT / "examples" / "test_standin.py", tmp_path)
+    program = "import pytest\n"
+    for number, marker in enumerate(INVALID):
+        program += f"""
+@pytest.mark.mycirrus_standin({marker})
+def test_{number}(mycirrus_standin): pass
+"""
+    (tmp_path / "test_invalid.py").write_text(program, encoding="utf-8")
+    done = subprocess.run(
         [
             *(sys.executable, "-m", "pytest", "-q", "-W", "error", "--strict-markers"),
-            *("-p", "mycirrus_contract.pytest_plugin", *words),
+            *("-p", "mycirrus_contract.pytest_plugin", "--tb=line"),
         ],
-        cwd=folder,
+        cwd=tmp_path,
         env=os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
         capture_output=True,
         text=True,
@@ -29,15 +47,10 @@ def pytest_in(folder: Path, program: str, *words: str) -> "subprocess.CompletedP
         timeout=60,
     )
 
-
-def test_the_example_passes_in_another_project_whatever_the_proxy(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
-    done = pytest_in(tmp_path, (ROOT / "examples" / "test_standin.py").read_text("utf-8"))
-
-    assert (done.returncode, done.stderr) == (0, ""), done.stdout
-    assert done.stdout.rstrip().partition(" in ")[0].endswith("2 passed")
+    assert (done.returncode, done.stderr) == (1, "")
+    assert f"\n2 passed, {len(INVALID)} errors in " in done.stdout
+    assert [line for line in INVALID.values() if line not in done.stdout] == []
+    assert "Traceback" not in done.stdout
 
 
 def test_the_plugin_imports_the_standard_library_and_pytest_only() -> None:
@@ -91,26 +104,3 @@ def test_the_contract_check_holds_for_the_stand_in_of_the_fixture(
     words = ["--base-url", mycirrus_standin.url, "--interval", "0", "--budget", "15"]
 
     assert command.main([*words, "--instruments", "QT123456,QT234567"]) == 0
-
-
-INVALID = {
-    "'503@1'": "the marker mycirrus_standin is invalid: there is no fault '503'",
-    "'429'": "a fault needs the number of its request, as in 429@2: '429'",
-    "year='decade'": "year must be one of calendar, 365 days, 366 days: 'decade'",
-    "years=1": "unexpected keyword argument 'years'",
-}
-
-
-def test_an_invalid_marker_fails_its_test_and_says_what_is_invalid(tmp_path: Path) -> None:
-    program = "import pytest\n"
-    for number, marker in enumerate(INVALID):
-        program += f"""
-@pytest.mark.mycirrus_standin({marker})
-def test_{number}(mycirrus_standin): pass
-"""
-    done = pytest_in(tmp_path, program, "--tb=line")
-
-    assert done.returncode == 1
-    assert f"\n{len(INVALID)} errors in " in done.stdout
-    assert [line for line in INVALID.values() if line not in done.stdout] == []
-    assert "Traceback" not in done.stdout

@@ -44,12 +44,12 @@ ours.app = Standin()
 
 
 @another.parametrize()
-@settings(max_examples=20)
+@settings(max_examples=5)
 def test_another_api(case: Case[Any]) -> None:
     case.call_and_validate()
 
 
 @ours.parametrize()
-@settings(max_examples=40)
+@settings(max_examples=10)
 def test_the_same_api(case: Case[Any]) -> None:
     case.call_and_validate()

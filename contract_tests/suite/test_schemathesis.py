@@ -32,7 +32,7 @@ def config() -> schemathesis.Config:
     """The project's settings, with the same cases in every run."""
     content = tomllib.loads((ROOT / "schemathesis.toml").read_text(encoding="utf-8"))
     (project,) = content["project"]
-    project["generation"] |= {"deterministic": True, "max-examples": 150}
+    project["generation"] |= {"deterministic": True, "max-examples": 100}
     return schemathesis.Config.from_dict(content)
 
 
