@@ -144,20 +144,17 @@ class Exchange:
     @cached_property
     def documented_problems(self) -> list[Problem]:
         """How the reply breaks what the vendor's page documents, and not what we infer from it."""
-        if not self._has_known_status or self.reply is None or _is_inferred(self.reply.status):
+        # What fits the strict reading fits the tolerant one.
+        if not self.assumed_problems or self.reply is None or _is_inferred(self.reply.status):
             return []
         return [one for one in reply_problems(self.reply, TOLERANT) if not _is_assumed(one)]
 
     @cached_property
     def assumed_problems(self) -> list[Problem]:
         """How the reply breaks the strict reading; empty for an undocumented status."""
-        if not self._has_known_status or self.reply is None:
+        if self.reply is None or self.status not in STRICT.statuses:
             return []
         return reply_problems(self.reply, STRICT)
-
-    @property
-    def _has_known_status(self) -> bool:
-        return self.status in TOLERANT.statuses
 
     @property
     def error_code(self) -> str | None:
