@@ -77,22 +77,20 @@ def test_a_moved_checkout_gets_a_new_environment(folder: Path) -> None:
     assert MAKING.search(make(moved, "-n", "test").stdout)
 
 
-def test_a_python_that_is_too_old_is_refused_before_anything_is_made(folder: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "found"), [("python3.10", "Python 3.10.13"), ("", "none on PATH")]
+)
+def test_without_a_python_that_is_new_enough_nothing_is_made(
+    name: str, found: str, folder: Path
+) -> None:
     old = folder / "python3.10"
     old.write_text('#!/bin/sh\n[ "$1" = --version ] && echo "Python 3.10.13" && exit 0\nexit 1\n')
     old.chmod(0o755)
-    done = make(folder, "demo", python=old)
+    done = make(folder, "demo", python=name and old)
 
     assert done.returncode == 2
-    assert "Python 3.11 or later is needed; found: Python 3.10.13" in done.stderr
+    assert f"Python 3.11 or later is needed; found: {found}" in done.stderr
     assert not (folder / ".venv").exists()
-
-
-def test_a_machine_without_python_is_told_so(folder: Path) -> None:
-    done = make(folder, "demo", python="")
-
-    assert done.returncode == 2
-    assert "Python 3.11 or later is needed; found: none on PATH" in done.stderr
 
 
 def test_the_makefile_makes_nothing_in_another_folder(folder: Path, tmp_path: Path) -> None:

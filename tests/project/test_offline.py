@@ -15,22 +15,18 @@ from tests.support.clients import KEY, ask
 FORBIDDEN = r"tests stay on loopback: .*"
 
 
-def test_a_connection_to_another_machine_fails() -> None:
-    """192.0.2.0/24 belongs to nobody (RFC 5737)."""
-    with socket.socket() as plug, pytest.raises(RuntimeError, match=FORBIDDEN + r"192\.0\.2\.1"):
-        plug.connect(("192.0.2.1", 443))
-
-
 @pytest.mark.parametrize(
     "send",
     [
+        lambda plug: plug.connect(("192.0.2.1", 443)),
         lambda plug: plug.sendto(b"x", ("192.0.2.1", 9)),
         lambda plug: plug.sendmsg([b"x"], [], 0, ("192.0.2.1", 9)),
         lambda plug: plug.connect_ex(("192.0.2.1", 9)),
     ],
-    ids=["sendto", "sendmsg", "connect_ex"],
+    ids=["connect", "sendto", "sendmsg", "connect_ex"],
 )
-def test_a_datagram_to_another_machine_fails(send: Callable[[socket.socket], object]) -> None:
+def test_nothing_is_sent_to_another_machine(send: Callable[[socket.socket], object]) -> None:
+    """192.0.2.0/24 belongs to nobody (RFC 5737)."""
     with (
         socket.socket(type=socket.SOCK_DGRAM) as plug,
         pytest.raises(RuntimeError, match=FORBIDDEN + r"192\.0\.2\.1"),

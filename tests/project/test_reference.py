@@ -7,7 +7,6 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from docs.generate import FILES
-from tests.support.parsers import PARSERS
 from tests.support.paths import ROOT
 from tests.support.windows import skip_on_windows
 
@@ -25,18 +24,6 @@ def test_a_generated_file_is_what_make_docs_writes(
     monkeypatch.setenv("FORCE_COLOR", "1")
 
     assert (ROOT / "docs" / name).read_text(encoding="utf-8").split() == FILES[name]().split()
-
-
-def test_the_reference_has_each_option_of_each_command() -> None:
-    page = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
-    options = {
-        option
-        for one in PARSERS.values()
-        for action in one._actions
-        for option in action.option_strings
-    }
-
-    assert {option for option in options if option not in page} == set()
 
 
 @pytest.mark.parametrize("name", [name for name in FILES if name.endswith(".svg")])

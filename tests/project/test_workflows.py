@@ -305,19 +305,3 @@ def test_without_its_secrets_the_nightly_workflow_says_so_and_is_green(
     assert ("::notice" in done.stdout) == (not written)
     assert output.read_text() == written
     assert all("steps.secrets.outputs.there == 'true'" in step["if"] for step in others)
-
-
-def test_every_make_target_that_ci_calls_is_there() -> None:
-    """And the floors of the mutants are among them."""
-    makefile = (ROOT / "Makefile").read_text("utf-8")
-    commands = [
-        step["run"]
-        for path in FOLDER.glob("*.yml")
-        for job in load_yaml(path)["jobs"].values()
-        for step in job["steps"]
-        if str(step.get("run", "")).startswith("make ")
-    ]
-
-    assert {"make check", "make slow", "make fuzz"} <= set(commands)
-    for command in commands:
-        assert f"\n{command.split()[1]}:" in makefile, command
