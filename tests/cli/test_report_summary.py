@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cirrus_ext import CalibrationRecord
@@ -30,8 +30,6 @@ def summary_of(*days: float) -> InstrumentSummary:
     [
         ((), 0, 30, "the whole range"),
         ((20,), 0, 20, "before the first entry"),
-        ((10,), 10, 30, "after the last entry"),
-        ((5, 25), 5, 25, "between two entries"),
         ((25, 5, 8), 8, 25, "between two entries"),
         ((15,), 0, 15, "before the first entry"),
         ((10, 20), 0, 10, "before the first entry"),
@@ -50,6 +48,7 @@ def test_the_longest_gap_is_the_earliest_of_the_longest_in_the_range(
     assert summary.place_of_gap == place
 
 
+@settings(max_examples=settings().max_examples // 5)
 @given(st.lists(st.integers(0, 29)))
 def test_no_time_without_an_entry_is_longer_than_the_longest_gap(days: list[int]) -> None:
     gap = summary_of(*days).longest_gap
@@ -85,7 +84,7 @@ def test_an_instrument_without_entries_has_no_times_no_users_and_no_last_entry()
     assert (summary.times, summary.by_user, summary.since_last) == ([], [], None)
 
 
-def test_users_come_by_entries_then_by_name_and_no_user_is_not_a_blank_one() -> None:
+def test_users_are_sorted_by_entries_then_by_name_and_none_differs_from_a_blank_one() -> None:
     users = ["b", "a", "c", "c", None, "", "a", "b"]
     summary = summarise("QT1", [entry(1, user) for user in users], start=START, end=END)
 
@@ -101,7 +100,9 @@ def test_users_come_by_entries_then_by_name_and_no_user_is_not_a_blank_one() -> 
         (None, False),
     ],
 )
-def test_a_gap_is_over_only_if_it_is_longer(max_gap: timedelta | None, *, expected: bool) -> None:
+def test_a_gap_is_over_the_limit_only_if_it_is_longer(
+    max_gap: timedelta | None, *, expected: bool
+) -> None:
     assert summary_of(10).is_over(max_gap) == expected
 
 

@@ -1,4 +1,4 @@
-"""A workbook has the log as texts and dates: no formula, no link, and no number."""
+"""A workbook holds the log as texts and dates: no formula, no link, and no number."""
 
 import io
 import re
@@ -94,18 +94,13 @@ def test_instruments_without_an_entry_are_on_the_second_sheet() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "=1+1",
         '=HYPERLINK("http://127.0.0.1/")',
-        "http://127.0.0.1/",
         "mailto:a@127.0.0.1",
         "{=1}",
         "00",
-        "1e5",
         "TRUE",
-        "a\nb",
-        " a ",
+        " a\nb ",
         "<b>&amp;",
-        "<r>a</r>",
         "<r><t>a</t></r>",
         "_x0041_",
         "日本 🎤",
@@ -120,7 +115,7 @@ def test_a_text_is_that_text_in_each_column(text: str) -> None:
     assert not [name for name in book.namelist() if "_rels/sheet" in name]
 
 
-def test_control_characters_and_halves_of_characters_leave_a_valid_workbook() -> None:
+def test_a_workbook_with_control_characters_and_surrogates_is_valid() -> None:
     text = "a\x00\x01\x0b\ud800\ufffe\uffffb"
 
     assert len(rows(written([CalibrationRecord(text, TIME, text, text)]))) == 2
@@ -205,10 +200,10 @@ def test_rows_are_not_kept_in_memory() -> None:
     writer.write([CalibrationRecord("QT1", TIME, "U", "M")])
     tracemalloc.start()
     try:
-        writer.write(CalibrationRecord(f"QT{n}", TIME, "U", f"{n}" * 50) for n in range(9_000))
+        writer.write(CalibrationRecord(f"QT{n}", TIME, "U", f"{n:04}" * 50) for n in range(1_000))
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
     writer.finish()
 
-    assert peak < 1_500_000  # bytes; the texts alone take some 2,700,000
+    assert peak < 150_000  # bytes; the messages alone take 250,000

@@ -5,6 +5,7 @@ import re
 import sqlite3
 from datetime import timedelta
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 
@@ -26,8 +27,15 @@ def site(tmp_path: Path) -> Site:
     return found
 
 
-@pytest.mark.parametrize("form", ["csv", "json", "ndjson", "table"])
-def test_an_archive_gives_the_bytes_that_the_api_gives(form: str, site: Site) -> None:
+def report(site: Site, *words: str) -> str:
+    """The text of the report of the archive, which needs no key."""
+    done = site.run("report", "--from", "fleet.db", *words, "--output", "report.html", key="")
+    assert done.returncode == 0, done.stderr
+    return read((site.folder / "report.html").read_text(encoding="utf-8")).text
+
+
+@pytest.mark.parametrize("form", ["csv", "table"])
+def test_the_log_of_an_archive_has_the_same_bytes_as_that_of_the_api(form: str, site: Site) -> None:
     words = ("log", "QT234567", "QT123456", *RANGE, "--format", form)
     online = site.run(*words)
     sent = len(site.standin.requests)
@@ -39,7 +47,7 @@ def test_an_archive_gives_the_bytes_that_the_api_gives(form: str, site: Site) ->
     assert offline.stderr == online.stderr.replace("6 requests, ", "")
 
 
-def test_without_range_and_instruments_it_is_all_that_is_in_the_archive(site: Site) -> None:
+def test_the_defaults_are_all_instruments_and_the_whole_range_of_the_archive(site: Site) -> None:
     done = site.run("log", "--from", "fleet.db", "--format", "ndjson", key="")
     rows = [json.loads(line) for line in done.stdout.splitlines()]
 
@@ -65,10 +73,8 @@ def test_only_current_entries_are_in_the_log_and_the_report_marks_the_others(sit
     site.sync(code=5)
     head = site.head()
     log = site.run("log", "--from", "fleet.db", "--format", "csv").stdout
-    done = site.run("report", "--from", "fleet.db", "--output", "report.html", key="")
-    page = read((site.folder / "report.html").read_text(encoding="utf-8")).text
+    page = report(site)
 
-    assert done.returncode == 0, done.stderr
     assert vanished.time not in log
     assert log.count(changed.time) == 1
     assert "2 entries changed or missing since they were archived" in page
@@ -81,30 +87,40 @@ def test_only_current_entries_are_in_the_log_and_the_report_marks_the_others(sit
     assert page.count(changed.time) == 1 + 2  # in the list, and twice in the log
 
 
-def test_a_report_of_a_quiet_archive_says_so(site: Site) -> None:
-    site.run("report", "--from", "fleet.db", "--output", "report.html")
-    page = read((site.folder / "report.html").read_text(encoding="utf-8")).text
+def test_a_report_of_an_archive_without_changes_says_so(site: Site) -> None:
+    page = report(site)
 
     assert "No entry in the range was changed or is missing." in page
     assert "Not read" not in page
+
+
+@pytest.mark.parametrize(
+    ("words", "sheet"),
+    [(("report",), ""), (("log", "--format", "xlsx"), "xl/worksheets/sheet1.xml")],
+)
+def test_a_zone_applies_to_an_archive_too(words: tuple[str, ...], sheet: str, site: Site) -> None:
+    output = site.folder / "out.html"
+    site.run(*words, "--from", "fleet.db", "--time-zone", "Europe/London", "--output", output.name)
+    content = ZipFile(output).read(sheet) if sheet else output.read_bytes()
+
+    assert b"Europe/London" in content
+    assert b"+01:00" in content
 
 
 def test_an_instrument_that_is_no_longer_seen_is_named_in_the_report(site: Site) -> None:
     site.entries = [one for one in site.entries if one.instrument != "QT234567"]
     site.now += DAY
     site.sync(code=5)
-    site.run("report", "--from", "fleet.db", "--output", "report.html")
-    page = read((site.folder / "report.html").read_text(encoding="utf-8")).text
+    page = report(site)
 
     assert "1 instrument no longer seen" in page
     assert "QT234567 is no longer seen since 2026-01-02 03:00" in page
 
 
-def test_what_was_not_read_is_said(site: Site) -> None:
+def test_the_log_and_the_report_name_what_was_not_read(site: Site) -> None:
     words = ("log", "--from", "fleet.db", "QT123456", "--format", "csv", "--quiet")
     done = site.run(*words[:-1], "--start", "2021-01-01", "--end", "2026-02-01")
-    site.run("report", *words[1:4], "--last", "6y", "--output", "report.html")
-    page = read((site.folder / "report.html").read_text(encoding="utf-8")).text
+    page = report(site, "QT123456", "--last", "6y")
 
     assert done.returncode == 0
     assert done.stderr.startswith(
@@ -131,7 +147,7 @@ def test_a_window_that_failed_is_not_read_and_a_retired_instrument_ends(tmp_path
     assert "warning" not in before
 
 
-def test_an_archive_that_does_not_fit_its_chain_is_not_read(site: Site) -> None:
+def test_an_archive_that_does_not_fit_its_chain_is_not_shown(site: Site) -> None:
     site.change("UPDATE entry SET message = 'x' WHERE id = 1")
     for words in (("log",), ("report", "--output", "report.html")):
         done = site.run(*words, "--from", "fleet.db")
@@ -172,7 +188,7 @@ def test_bad_usage_is_one_line_and_nothing_is_written(
 # Other programs
 
 
-def test_the_queries_of_the_page_find_what_it_says(site: Site) -> None:
+def test_the_queries_of_the_page_about_archives_work(site: Site) -> None:
     site.entries.remove(next(one for one in site.entries if one.time > "2025-06"))
     page = (ROOT / "docs" / "archive.md").read_text(encoding="utf-8")
     users, missing = re.findall(r'^sqlite3 -readonly fleet.db "(.*)"$', page, re.MULTILINE)
@@ -206,7 +222,7 @@ def test_the_view_has_the_columns_and_times_of_the_csv(site: Site) -> None:
     ],
 )
 def test_every_text_comes_back_as_it_was(record: CalibrationRecord) -> None:
-    """SQLite itself holds no half characters."""
+    """SQLite itself holds no surrogates."""
     connection = sqlite3.connect(":memory:")
     connection.execute("CREATE TABLE entry (instrument, time, user, message, extra)")
     connection.execute("INSERT INTO entry VALUES (?, ?, ?, ?, ?)", columns_of(record))
