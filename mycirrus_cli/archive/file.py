@@ -1,4 +1,4 @@
-"""Opens an archive: for one run that writes, or for any number that read."""
+"""Opens an archive, to write for one run or to read for any number of them."""
 
 import os
 import sqlite3
@@ -63,7 +63,7 @@ def opened_to_write(path: Path) -> Generator[sqlite3.Connection]:
     Raises:
         CommandError: It is not an archive, cannot be written, or another run is writing it.
     """
-    was_new = is_new(path)
+    was_new, is_locked = is_new(path), False
     with _explained(path):
         if not path.exists():
             os.close(os.open(path.resolve(), os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
@@ -71,13 +71,14 @@ def opened_to_write(path: Path) -> Generator[sqlite3.Connection]:
             with closing(_connect(path, "rw")) as connection:
                 connection.execute("PRAGMA busy_timeout = 0")  # another run takes its time
                 connection.execute("BEGIN IMMEDIATE")
+                is_locked = True
                 connection.execute(f"PRAGMA busy_timeout = {PATIENCE * 1000}")
                 if was_new:
                     _make(connection)
                 _check_header(path, connection)
                 yield connection
         finally:
-            if was_new and is_new(path):
+            if is_locked and was_new and is_new(path):
                 with suppress(OSError):
                     path.resolve().unlink()
 
@@ -136,10 +137,7 @@ def _explained(path: Path) -> Generator[None]:
 
 _PROBLEMS = {
     sqlite3.SQLITE_BUSY: ("another run is writing it; try again later", UNREACHABLE),
-    sqlite3.SQLITE_CANTOPEN: (
-        "cannot be opened; check who may read it",
-        FAILED,
-    ),
+    sqlite3.SQLITE_CANTOPEN: ("cannot be opened; check who may read it", FAILED),
     sqlite3.SQLITE_FULL: ("the disk is full; what was committed before is kept", FAILED),
     sqlite3.SQLITE_NOTADB: ("is not an archive of mycirrus sync", BAD_USAGE),
     sqlite3.SQLITE_READONLY: ("cannot be written", BAD_USAGE),

@@ -154,20 +154,12 @@ def test_while_a_run_writes_others_can_read_and_not_write(site: Site) -> None:
     assert site.requests() == 2
 
 
-def test_two_first_runs_at_once_make_one_archive(tmp_path: Path) -> None:
-    path = tmp_path / "fleet.db"
-    with (
-        serve(standin := BlockingServer(after=2)) as url,
-        started("sync", str(path), *WORDS, base_url=url) as one,
-    ):
-        assert standin.reached.wait(TIMEOUT)
-        two = mycirrus("sync", str(path), *WORDS, base_url=url)
-        standin.released.set()
-        one.communicate(timeout=TIMEOUT)
+def test_of_two_first_runs_at_once_the_second_is_refused_and_leaves_the_file(site: Site) -> None:
+    with file.opened_to_write(site.path):
+        done = site.run("sync", "fleet.db", *FIRST)
+        assert (done.returncode, site.path.exists()) == (3, True)
 
-    assert (one.returncode, two.returncode) == (0, 3)
-    assert len(standin.requests) == WINDOWS
-    assert list(tmp_path.iterdir()) == [path]
+    assert site.requests(*FIRST) > 2
 
 
 def test_a_run_notices_another_one_that_came_between_two_of_its_commits(site: Site) -> None:
