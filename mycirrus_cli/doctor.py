@@ -7,7 +7,7 @@ import time
 from argparse import Namespace
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from cirrus_ext.calibration_log import SCOPE
 from cirrus_ext.client import CirrusClient
@@ -39,23 +39,19 @@ RANGE = timedelta(days=30)
 # A Date header has whole seconds, and an answer takes its time.
 CLOCK_TOLERANCE = timedelta(seconds=30)
 
-Verdict = Literal["ok", "FAULT", "?"]
 
+class Finding(NamedTuple):
+    """The result of one check, and its explanation."""
 
-@dataclass(frozen=True)
-class Finding:
-    """The result of one check."""
-
-    about: Literal["key", "network", "clock", "scope"]
-    verdict: Verdict
+    verdict: Literal["ok", "FAULT", "?"]
     words: str
 
-    def in_lines(self, width: int) -> str:
+    def in_lines(self, about: str, width: int) -> str:
         """Return the text that is printed: subject, verdict, and the explanation beside them."""
         return textwrap.fill(
             plain(self.words, "?"),
             max(width, 40),
-            initial_indent=f"{self.about:<9}{self.verdict:<7}",
+            initial_indent=f"{about:<9}{self.verdict:<7}",
             subsequent_indent=" " * 16,
             break_long_words=False,
             break_on_hyphens=False,
@@ -107,17 +103,17 @@ def run(options: Namespace) -> int:
         check_serial("SERIAL", options.serial)
     api_key, origin = find_key(options.api_key_file)
     found = _examine(options.serial, server, api_key)
-    findings = [
-        _key(found, origin),
-        _network(found),
-        _clock(found),
-        _scope(found),
-    ]
-    for finding in findings:
-        print(finding.in_lines(shutil.get_terminal_size().columns))
+    findings = {
+        "key": _key(found, origin),
+        "network": _network(found),
+        "clock": _clock(found),
+        "scope": _scope(found),
+    }
+    for about, finding in findings.items():
+        print(finding.in_lines(about, shutil.get_terminal_size().columns))
     if found.error is not None:
         return exit_code(found.error)
-    return FAILED if any(finding.verdict == "FAULT" for finding in findings) else DONE
+    return FAILED if any(one.verdict == "FAULT" for one in findings.values()) else DONE
 
 
 def _examine(serial: str | None, server: str, api_key: Secret) -> Examination:
@@ -145,41 +141,35 @@ def _usual_serial() -> str | None:
 def _key(found: Examination, origin: str) -> Finding:
     if isinstance(found.error, AuthenticationError):
         return Finding(
-            "key",
             "FAULT",
-            f"the server does not take the key in {origin}, or no longer ({_status(found.error)}): "
-            f"make one at {KEYS_PAGE}",
+            f"the server does not accept the key in {origin} ({_status(found.error)}): make one at "
+            f"{KEYS_PAGE}",
         )
     if found.error is None or isinstance(found.error, PermissionDeniedError):
-        return Finding("key", "ok", f"the server takes the key in {origin}")
-    return Finding("key", "?", f"there is one in {origin}; the server did not judge it")
+        return Finding("ok", f"the server accepts the key in {origin}")
+    return Finding("?", f"there is one in {origin}; the server did not judge it")
 
 
 def _network(found: Examination) -> Finding:
     error = found.error
     if isinstance(error, APIConnectionError):
-        return Finding(
-            "network", "FAULT", f"{error}: check the network, the proxy, and {found.server}"
-        )
+        return Finding("FAULT", f"{error}: check the network, the proxy, and {found.server}")
     if isinstance(error, APIResponseError):
-        return Finding(
-            "network", "FAULT", f"what answers at {found.server} is not the API: {error}"
-        )
+        return Finding("FAULT", f"what answers at {found.server} is not the API: {error}")
     if isinstance(error, APIStatusError) and error.status_code not in {401, 403}:
-        return Finding("network", "FAULT", f"{found.server} answers, but with {error}")
-    return Finding("network", "ok", f"{found.server} answers in {found.seconds:.2f} s")
+        return Finding("FAULT", f"{found.server} answers, but with {error}")
+    return Finding("ok", f"{found.server} answers in {found.seconds:.2f} s")
 
 
 def _clock(found: Examination) -> Finding:
     theirs = http_date(found.date or "")
     if theirs is None or found.at is None:
-        return Finding("clock", "?", "the server sent no time")
+        return Finding("?", "the server sent no time")
     ahead = found.at - theirs
     if abs(ahead) <= CLOCK_TOLERANCE:
-        return Finding("clock", "ok", f"within {CLOCK_TOLERANCE.seconds} s of the server's")
+        return Finding("ok", f"within {CLOCK_TOLERANCE.seconds} s of the server's")
     side = "ahead of" if ahead > timedelta() else "behind"
     return Finding(
-        "clock",
         "FAULT",
         f"{timedelta(seconds=round(abs(ahead).total_seconds()))} {side} the server's: set it, or "
         "--last and a missing --end mean another range than you think",
@@ -188,29 +178,20 @@ def _clock(found: Examination) -> Finding:
 
 def _scope(found: Examination) -> Finding:
     if found.error is None and not found.named:
-        return Finding("scope", "ok", "the key may read the log; no serial number was named")
+        return Finding("ok", "the key may read the log; no serial number was named")
     if found.error is None:
         entries = quantity(found.entries, "entry")
-        return Finding(
-            "scope",
-            "ok",
-            f"{entries} of {found.serial} in the last {RANGE.days} days could be read",
-        )
+        words = f"{entries} of {found.serial} in the last {RANGE.days} days could be read"
+        return Finding("ok", words)
     if not isinstance(found.error, PermissionDeniedError):
-        return Finding("scope", "?", "not known, because the request failed")
+        return Finding("?", "not known, because the request failed")
+    refusal = f"the key may not read the log of {found.serial} ({_status(found.error)})"
     if not found.named:
-        return Finding(
-            "scope",
-            "?",
-            f"the key may not read the log of {found.serial} ({_status(found.error)}); name one of "
-            "your instruments: mycirrus doctor SERIAL",
-        )
+        return Finding("?", f"{refusal}; name one of your instruments: mycirrus doctor SERIAL")
     return Finding(
-        "scope",
         "FAULT",
-        f"the key may not read the log of {found.serial} ({_status(found.error)}): it needs the "
-        f"scope {SCOPE}, which is chosen when a key is made, at {KEYS_PAGE}, and "
-        "access to this instrument",
+        f"{refusal}: it needs the scope {SCOPE}, which is chosen when a key is made, at "
+        f"{KEYS_PAGE}, and access to this instrument",
     )
 
 

@@ -12,7 +12,7 @@ from importlib import import_module
 from types import FrameType
 from typing import Any
 
-from .arguments import parse
+from .arguments import PASSED_ON, parse
 from .echo import discard, echo
 from .exits import DONE, FAILED, INTERRUPTED, TERMINATED, CommandError
 
@@ -50,7 +50,8 @@ def _run(words: list[str]) -> int:
         try:
             options = parse(words)
             _log_retries(options)
-            code = int(import_module(f"mycirrus_cli.{options.command}").run(options))
+            module = "contract" if options.command in PASSED_ON else options.command
+            code = int(import_module(f"mycirrus_cli.{module}").run(options))
         except SystemExit as end:  # of --help and --version
             code = end.code if isinstance(end.code, int) else DONE
         if sys.stdout is not None:

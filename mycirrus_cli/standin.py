@@ -1,5 +1,0 @@
-"""``mycirrus standin``."""
-
-from .contract import run
-
-__all__ = ["run"]
