@@ -69,7 +69,7 @@ def shows(wanted: set[str], text: str) -> bool:
 
 
 @pytest.mark.parametrize("shell", SHELLS)
-def test_a_tab_shows_all_that_can_follow_and_completes_a_unique_word(
+def test_a_tab_shows_what_can_follow_and_completes_a_unique_word(
     shell: str, tmp_path: Path
 ) -> None:
     """After the line that the help gives, which itself prints nothing."""

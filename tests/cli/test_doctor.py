@@ -46,7 +46,7 @@ def test_one_request_is_enough_if_nothing_is_wrong(serials: tuple[str, ...]) -> 
         ("302", 1, expected("?", "FAULT", "ok", "?"), "check base_url"),
     ],
 )
-def test_each_failure_is_told_apart_with_two_requests_at_most(
+def test_two_requests_tell_the_failures_apart(
     fault: str, code: int, findings: dict[str, str], advice: str
 ) -> None:
     standin = Standin(script=dict.fromkeys(range(1, 9), fault))
@@ -124,7 +124,5 @@ def test_the_explanations_fit_the_terminal_and_are_beside_the_verdicts() -> None
     ("serials", "line"),
     [((" ",), "SERIAL must not be blank"), (("QT1", "QT2"), "one serial number at most")],
 )
-def test_anything_but_one_serial_number_is_refused_before_a_request(
-    serials: tuple[str, ...], line: str
-) -> None:
+def test_a_blank_or_a_second_serial_number_is_refused(serials: tuple[str, ...], line: str) -> None:
     assert line in refused("doctor", *serials)

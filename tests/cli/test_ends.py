@@ -63,7 +63,7 @@ def test_verbose_shows_retries_and_the_traceback_and_never_the_key() -> None:
     assert DEMO_KEY not in done.stderr
 
 
-def test_a_fault_of_the_program_is_one_line_and_a_traceback_on_request(
+def test_a_fault_of_the_program_is_one_line_and_with_v_a_traceback(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("mycirrus_cli.log.query", lambda *_, **__: 1 / 0)
@@ -79,9 +79,7 @@ def test_a_fault_of_the_program_is_one_line_and_a_traceback_on_request(
 # Signals
 
 
-def test_several_signals_at_once_end_a_waiting_run_with_one_line_and_no_file(
-    tmp_path: Path,
-) -> None:
+def test_several_signals_at_once_end_a_waiting_run_with_one_line(tmp_path: Path) -> None:
     """``timeout -s INT`` sends two."""
     with (
         serve(standin := BlockingServer(after=2)) as url,
@@ -100,9 +98,7 @@ def test_several_signals_at_once_end_a_waiting_run_with_one_line_and_no_file(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_second_signal_ends_the_process_at_once_if_it_comes_a_second_later(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_signal_a_second_later_ends_the_process_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     seconds, exits = [0.0], list[int]()
     monkeypatch.setattr("time.monotonic", lambda: seconds[0])
     monkeypatch.setattr(os, "_exit", exits.append)

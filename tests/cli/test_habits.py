@@ -59,9 +59,7 @@ def test_every_argument_has_help(prog: str) -> None:
     ],
     ids=["script", "module"],
 )
-def test_the_script_and_the_module_are_the_command(
-    program: list[str], ends: tuple[int, str, str]
-) -> None:
+def test_the_script_and_the_module_run_it(program: list[str], ends: tuple[int, str, str]) -> None:
     done = subprocess.run(
         program, env=environment(), capture_output=True, text=True, check=False, timeout=60
     )
@@ -127,7 +125,7 @@ def test_a_terminal_that_wants_no_colour_gets_none(variables: dict[str, str]) ->
     ("form", "variable"),
     [("table", "FORCE_COLOR"), ("table", "TTY_COMPATIBLE"), ("csv", "FORCE_COLOR")],
 )
-def test_a_file_gets_no_escape_even_if_colours_are_forced(
+def test_a_file_gets_no_escape_if_colours_are_forced(
     form: str, variable: str, tmp_path: Path
 ) -> None:
     words = (*LOG, "--format", form, "--output", "log")

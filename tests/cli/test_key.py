@@ -34,9 +34,7 @@ def test_the_key_is_taken_from_a_file_before_the_environment(key_file: Path) -> 
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
-def test_a_file_may_have_a_byte_order_mark_and_blanks_around_the_key(
-    key_file: Path, encoding: str
-) -> None:
+def test_a_file_may_have_a_byte_order_mark_and_blanks(key_file: Path, encoding: str) -> None:
     key_file.write_text(f" {DEMO_KEY}\r\n\r\n", encoding=encoding)
 
     assert find_key(str(key_file))[0].reveal() == DEMO_KEY
@@ -44,9 +42,7 @@ def test_a_file_may_have_a_byte_order_mark_and_blanks_around_the_key(
 
 @not_on_windows("a mode says nothing about readers")
 @pytest.mark.parametrize("mode", [0o604, 0o640])
-def test_a_file_that_others_can_read_is_warned_about_unless_quiet(
-    key_file: Path, mode: int
-) -> None:
+def test_a_file_that_others_can_read_causes_a_warning(key_file: Path, mode: int) -> None:
     key_file.chmod(mode)
     words = ("log", "QT123456", *YEARS, "--api-key-file", str(key_file))
     done, quiet = mycirrus(*words), mycirrus(*words, "--quiet")
@@ -75,7 +71,7 @@ def test_a_file_that_others_can_read_is_warned_about_unless_quiet(
         *["nul", "utf-16 without mark", "long", "not there", "byte order mark"],
     ],
 )
-def test_a_file_without_a_key_is_refused_and_not_shown(
+def test_an_invalid_key_file_is_refused(
     content: str | bytes | None, problem: str, tmp_path: Path
 ) -> None:
     file = tmp_path / "key"
@@ -142,7 +138,7 @@ def test_the_keyring_is_asked_last(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("module", [None, Locked("keyring")], ids=["none", "locked"])
-def test_without_a_keyring_there_is_no_key_in_it(
+def test_no_keyring_and_a_locked_one_have_no_key(
     module: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "keyring", module)

@@ -128,9 +128,7 @@ def test_the_end_is_now_by_default() -> None:
 
 
 @pytest.mark.parametrize("source", ["arguments", "file", "stdin", "dash", "both", "scattered"])
-def test_serial_numbers_come_from_arguments_a_file_or_standard_input(
-    source: str, tmp_path: Path
-) -> None:
+def test_serial_numbers_come_from_arguments_a_file_or_stdin(source: str, tmp_path: Path) -> None:
     """A file may have comments, blank lines, a byte order mark and line ends of any kind."""
     text = "\ufeff# the fleet\r\n QT1 \r\n\n#QT9\nQT2\n"
     file = tmp_path / "fleet.txt"
@@ -163,9 +161,7 @@ TWO = "QT1\nQT\u00e9\n"
     ],
     ids=["utf-8", "mark", "utf-16", "utf-16-be"],
 )
-def test_serial_numbers_do_not_depend_on_the_encoding_of_the_terminal(
-    typed: bytes, encoding: str
-) -> None:
+def test_the_encoding_of_the_terminal_does_not_matter(typed: bytes, encoding: str) -> None:
     standin = Standin()
     words = ("log", "-", "--last", "30d", "--format", "csv")
     done = mycirrus(*words, typed=typed, encoding=encoding, standin=standin)
@@ -219,9 +215,7 @@ def test_a_serial_number_after_two_dashes_may_begin_with_a_dash(words: tuple[str
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_bad_usage_is_one_line_and_nothing_is_sent_or_written(
-    words: list[str], line: str, tmp_path: Path
-) -> None:
+def test_bad_usage_is_one_line_and_no_request(words: list[str], line: str, tmp_path: Path) -> None:
     assert line in refused("log", *words, cwd=tmp_path)
 
 
@@ -258,9 +252,7 @@ def test_without_output_a_format_goes_to_standard_output(form: str, tmp_path: Pa
     assert one.stdout.encode() == (tmp_path / "log").read_bytes()
 
 
-def test_the_only_line_on_stderr_counts_requests_and_entries_and_names_the_file(
-    tmp_path: Path,
-) -> None:
+def test_the_line_on_stderr_counts_requests_and_entries_and_names_the_file(tmp_path: Path) -> None:
     """Retries count, and instruments without an entry are named."""
     words = ("log", "QT123456", "QT000001", *YEARS, "--output", "a.csv")
     done = mycirrus(*words, cwd=tmp_path, standin=Standin(script={2: "429-wait-1"}))
@@ -334,9 +326,7 @@ def test_a_zone_shows_local_times_with_their_offsets_and_requests_the_same_range
         ("", "give a name such as Europe/London"),
     ],
 )
-def test_an_unknown_zone_is_refused_with_similar_names(
-    name: str, near: str, tmp_path: Path
-) -> None:
+def test_an_unknown_zone_is_refused_with_similar_ones(name: str, near: str, tmp_path: Path) -> None:
     line = refused("log", "QT123456", *YEARS, "--time-zone", name, cwd=tmp_path)
 
     assert line.startswith(f"--time-zone {name!r}: no such zone; ")
@@ -350,9 +340,7 @@ def test_a_format_for_programs_has_no_zone(form: str, tmp_path: Path) -> None:
     assert refused(*words, cwd=tmp_path).endswith(f"times in {form} are in UTC\n")
 
 
-def test_a_zone_on_a_system_without_zones_says_what_to_install(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_system_without_zones_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("zoneinfo.available_timezones", set)
 
     assert "pip install tzdata" in refused("log", "QT1", *YEARS, "--time-zone", "Europe/London")

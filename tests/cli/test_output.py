@@ -97,9 +97,7 @@ def another_owner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @not_on_windows("there is no os.chown")
-def test_a_file_keeps_its_owner_and_group(
-    another_owner: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_keeps_owner_and_group(another_owner: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     changes = list[tuple[int, int]]()
     monkeypatch.setattr(os, "chown", lambda _, user, group: changes.append((user, group)))
     done = mycirrus(*LOG, "--quiet", "--output", str(another_owner))
@@ -108,7 +106,7 @@ def test_a_file_keeps_its_owner_and_group(
 
 
 @not_on_windows("there is no os.chown")
-def test_a_group_that_cannot_be_kept_gives_its_rights_to_no_other_group(
+def test_no_other_group_gets_the_rights_of_one_that_cannot_be_kept(
     another_owner: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "chown", failing(errno.EPERM))
@@ -140,9 +138,7 @@ def test_a_file_system_without_modes_and_fsync_gets_the_file_and_a_warning_unles
     assert list(tmp_path.iterdir()) == [file]
 
 
-def test_a_disk_that_is_full_at_the_end_leaves_the_old_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_full_disk_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "log.csv"
     file.write_bytes(b"old")
     monkeypatch.setattr(os, "fsync", failing(errno.ENOSPC))
@@ -152,9 +148,7 @@ def test_a_disk_that_is_full_at_the_end_leaves_the_old_file(
     assert [one.read_bytes() for one in tmp_path.iterdir()] == [b"old"]
 
 
-def test_a_mount_point_that_cannot_be_replaced_is_overwritten(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_mount_point_is_overwritten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As ``docker -v FILE:FILE`` makes one; what was there may be longer."""
     file, expected = tmp_path / "log.csv", mycirrus(*LOG).stdout.encode()
     file.write_bytes(b"x" * 2 * len(expected))
@@ -166,7 +160,7 @@ def test_a_mount_point_that_cannot_be_replaced_is_overwritten(
     assert [one.read_bytes() for one in tmp_path.iterdir()] == [expected]
 
 
-def test_what_was_fetched_stays_if_the_file_can_be_neither_replaced_nor_overwritten(
+def test_what_was_fetched_is_kept_if_the_file_cannot_be_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Path, "replace", failing(errno.EACCES))
@@ -352,7 +346,7 @@ def test_a_device_that_is_full_is_an_error_with_each_format(form: str) -> None:
         ("stdin", ("log", "-", "--last", "1y"), 2, "mycirrus: standard input is closed: give "),
     ],
 )
-def test_a_closed_stream_causes_no_traceback(
+def test_a_closed_stream_is_no_fault(
     name: str, words: tuple[str, ...], code: int, line: str
 ) -> None:
     def program() -> int:

@@ -151,7 +151,7 @@ def test_no_records_make_a_valid_file_too(name: str, expected: bytes) -> None:
 
 @settings(max_examples=EXAMPLES)
 @given(history=histories, cuts=st.lists(st.integers(0, 5), max_size=4))
-def test_the_bytes_do_not_depend_on_the_calls(
+def test_bytes_do_not_depend_on_the_calls(
     history: list[CalibrationRecord], cuts: list[int]
 ) -> None:
     edges = [0, *sorted(cuts), len(history)]
@@ -310,9 +310,7 @@ def test_parquet_has_the_schema_of_the_log() -> None:
 
 
 @pytest.mark.parametrize("size", [1, 5, 20])
-def test_groups_of_rows_do_not_depend_on_the_calls(
-    size: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_groups_do_not_depend_on_the_calls(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Full groups and a rest, and the same bytes each time."""
     monkeypatch.setattr(parquet_format, "ROWS_IN_A_GROUP", 4)
     history = [CalibrationRecord(f"QT{number}", TIME, None, "") for number in range(9)]
@@ -380,7 +378,7 @@ def hide(monkeypatch: pytest.MonkeyPatch, package: str) -> None:
     monkeypatch.setitem(sys.modules, package, cast("Any", None))
 
 
-def test_a_missing_pyarrow_is_named_with_its_extra(
+def test_without_pyarrow_its_extra_is_named(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     hide(monkeypatch, "pyarrow")
@@ -390,9 +388,7 @@ def test_a_missing_pyarrow_is_named_with_its_extra(
     )
 
 
-def test_without_rich_there_is_no_table_and_no_bar_and_csv_is_written(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_without_rich_csv_is_written(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     hide(monkeypatch, "rich")
     done = mycirrus(*LOG, "--output", "log.csv", tty=True, cwd=tmp_path)
 

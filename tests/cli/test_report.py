@@ -85,9 +85,7 @@ def test_a_run_that_fails_leaves_the_old_report(file: Path) -> None:
     assert list(file.parent.iterdir()) == [file]
 
 
-def test_without_its_extra_one_line_says_what_to_install(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_one_line_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in ("mycirrus_cli.report.rendering", "mycirrus_contract.html"):
         monkeypatch.delitem(sys.modules, name, raising=False)
     monkeypatch.setitem(sys.modules, "jinja2", None)

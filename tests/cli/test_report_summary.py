@@ -100,9 +100,7 @@ def test_users_are_sorted_by_entries_then_by_name_and_none_differs_from_a_blank_
         (None, False),
     ],
 )
-def test_a_gap_is_over_the_limit_only_if_it_is_longer(
-    max_gap: timedelta | None, *, expected: bool
-) -> None:
+def test_only_a_longer_gap_is_over_the_limit(max_gap: timedelta | None, *, expected: bool) -> None:
     assert summary_of(10).is_over(max_gap) == expected
 
 

@@ -166,7 +166,7 @@ def test_a_zone_has_local_dates_and_the_offset_of_each() -> None:
     ]
 
 
-def test_more_rows_than_a_sheet_has_are_an_error_and_leave_no_file(
+def test_too_many_rows_are_an_error_and_leave_no_file(
     monkeypatch: pytest.MonkeyPatch, folder: Path
 ) -> None:
     monkeypatch.setattr(xlsx, "MAX_ROWS", 2)
@@ -180,9 +180,7 @@ def test_more_rows_than_a_sheet_has_are_an_error_and_leave_no_file(
     assert list(folder.iterdir()) == []
 
 
-def test_the_command_writes_a_workbook_and_its_temporary_files_go(
-    tmp_path: Path, folder: Path
-) -> None:
+def test_the_command_writes_a_workbook_and_no_other_file(tmp_path: Path, folder: Path) -> None:
     words = ("log", "QT123456", "QT000001", *YEARS, "--output", "log.xlsx")
     done = mycirrus(*words, cwd=tmp_path)
     book = ZipFile(tmp_path / "log.xlsx")

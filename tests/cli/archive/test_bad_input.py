@@ -101,9 +101,7 @@ def test_a_missing_or_an_empty_file_cannot_be_read(command: str, tmp_path: Path)
         ([], "the following arguments are required: ARCHIVE"),
     ],
 )
-def test_a_first_run_with_invalid_arguments_makes_no_file(
-    words: list[str], line: str, tmp_path: Path
-) -> None:
+def test_an_invalid_first_run_makes_no_file(words: list[str], line: str, tmp_path: Path) -> None:
     assert refused(Site(tmp_path), "sync", *words).startswith(line)
 
 
@@ -117,9 +115,7 @@ def test_a_first_run_with_invalid_arguments_makes_no_file(
         (["--retire", "QT7"], "--retire QT7: fleet.db does not request it\n"),
     ],
 )
-def test_a_later_run_that_contradicts_the_archive_changes_nothing(
-    words: list[str], line: str, tmp_path: Path
-) -> None:
+def test_a_contradicting_run_changes_nothing(words: list[str], line: str, tmp_path: Path) -> None:
     site = Site(tmp_path, written("a"))
     site.sync(*FIRST)
 

@@ -15,7 +15,7 @@ ENTRIES = 13  # of each instrument, in the last year
 
 
 @pytest.mark.parametrize("instruments", [1, 30])
-def test_a_night_is_a_request_a_transaction_and_a_few_statements_for_each_instrument(
+def test_a_night_costs_a_request_and_a_transaction_for_each_instrument(
     instruments: int, tmp_path: Path
 ) -> None:
     serials = [f"QT{number}" for number in range(instruments)]

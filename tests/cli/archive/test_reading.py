@@ -172,9 +172,7 @@ def test_an_archive_that_does_not_fit_its_chain_is_not_shown(site: Site) -> None
         (["--from", "."], ".: is a folder"),
     ],
 )
-def test_bad_usage_is_one_line_and_nothing_is_written(
-    words: list[str], line: str, site: Site
-) -> None:
+def test_bad_usage_is_one_line_and_no_file(words: list[str], line: str, site: Site) -> None:
     before = site.path.read_bytes()
     done = site.run("log", "--from", "fleet.db", *words)
 
