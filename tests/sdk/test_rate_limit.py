@@ -227,13 +227,13 @@ def test_a_client_is_not_slowed_down_where_there_is_no_limit() -> None:
 
 
 def test_threads_that_share_a_client_keep_the_rate_together() -> None:
-    limit = Limit(20)
+    limit = Limit(12)
     standin = Standin(WORLD, limit=limit)
     records: dict[str, int] = {}
 
     def work(serial: str) -> None:
         history = client.calibration_history(
-            [serial], start="2018-01-01T00:00:00Z", end="2026-01-01T00:00:00Z"
+            [serial], start="2022-01-01T00:00:00Z", end="2026-01-01T00:00:00Z"
         )
         records[serial] = len([record for record in history if record.instrument == serial])
 
@@ -248,7 +248,7 @@ def test_threads_that_share_a_client_keep_the_rate_together() -> None:
 
     assert records == {
         serial: sum(
-            entry.instrument == serial and "2018" <= entry.time < "2026" for entry in WORLD.entries
+            entry.instrument == serial and "2022" <= entry.time < "2026" for entry in WORLD.entries
         )
         for serial in serials
     }
