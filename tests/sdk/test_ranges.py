@@ -16,31 +16,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cirrus_ext import HistoryWindow, InvalidRequestError, plan_history
-from cirrus_ext.ranges import LONGEST_WINDOW, as_utc, ceil_ms, check_range, floor_ms, wire_time
+from cirrus_ext.ranges import LONGEST_WINDOW, as_utc, check_range, floor_ms, wire_time
 from mycirrus_contract.model import PATH, tolerant
 from tests.support.clients import use
 from tests.support.windows import not_on_windows
 
 NEW_YEAR = "2023-01-01T00:00:00Z"
 RULE = tolerant().operation(PATH).known_range_rule()
-
-
-def refuse_to_send(request: httpx.Request) -> httpx.Response:
-    """A transport for tests that must not need one."""
-    raise AssertionError(f"sent: {request.url}")
-
-
-def refusal(client_kind: str, instruments: Any, start: Any, end: Any) -> str:
-    with pytest.raises(InvalidRequestError) as caught:
-        use(
-            client_kind,
-            lambda client: client.calibration_log(instruments, start=start, end=end),
-            transport=httpx.MockTransport(refuse_to_send),
-        )
-    error = caught.value
-    assert isinstance(error, ValueError)
-    assert (error.attempts, error.stop_reason) == (0, None)
-    return str(error)
 
 
 BAD_RANGES = {
@@ -64,16 +46,20 @@ BAD_RANGES = {
         "2023-01-01T00:00:00.000100Z",
         "start must be before end",
     ),
-    "over-long": (NEW_YEAR, "2024-01-01T00:00:00.001Z", "2024-01-01T00:00:00.001Z is later than 2024-01-01T00:00:00Z"),  # noqa: E501
+    "over-long": (NEW_YEAR, "2024-01-01T00:00:00.001Z", "one year after start: 2024-01-01T00:00:00.001Z is later than 2024-01-01T00:00:00Z"),  # noqa: E501
     "over-long by rounding": (NEW_YEAR, "2024-01-01T00:00:00.000001Z", "at most one year after start"),  # noqa: E501
 }  # fmt: skip
 
 
 @pytest.mark.parametrize(("start", "end", "says"), BAD_RANGES.values(), ids=list(BAD_RANGES))
-def test_a_bad_range_is_refused_and_the_message_says_which_bound_and_value(
-    client_kind: str, start: Any, end: Any, says: str
+def test_a_bad_range_is_refused_with_the_bound_and_its_value(
+    start: Any, end: Any, says: str
 ) -> None:
-    assert says in refusal(client_kind, ["QT123456"], start, end)
+    with pytest.raises(InvalidRequestError, match=re.escape(says)):
+        check_range(start, end)
+    if "year" not in says:
+        with pytest.raises(InvalidRequestError, match=re.escape(says)):
+            plan_history(["QT1"], start=start, end=end)
 
 
 BAD_INSTRUMENTS = {
@@ -95,20 +81,35 @@ BAD_INSTRUMENTS = {
 @pytest.mark.parametrize(
     ("instruments", "says"), BAD_INSTRUMENTS.values(), ids=list(BAD_INSTRUMENTS)
 )
-def test_bad_instruments_are_refused_and_never_repaired(
-    client_kind: str, instruments: Any, says: str
-) -> None:
-    assert says in refusal(client_kind, instruments, NEW_YEAR, "2023-02-01T00:00:00Z")
-    with pytest.raises(InvalidRequestError) as caught:
+def test_bad_instruments_are_refused_and_never_repaired(instruments: Any, says: str) -> None:
+    with pytest.raises(InvalidRequestError, match=re.escape(says)):
         plan_history(instruments, start=NEW_YEAR, end="2023-02-01T00:00:00Z")
-    assert says in str(caught.value)
 
 
-def test_more_instruments_than_a_url_can_hold_are_refused(client_kind: str) -> None:
-    """The bound is httpx's; the server's own is not documented."""
-    serials = [f"QT{number:06}" for number in range(5000)]
-
-    assert "ask for less" in refusal(client_kind, serials, NEW_YEAR, "2023-02-01T00:00:00Z")
+@pytest.mark.parametrize(
+    ("instruments", "start", "says"),
+    [
+        ("QT123456", NEW_YEAR, "not one: 'QT123456'"),
+        (["QT123456"], "2024-01-01T00:00:00Z", "start must be before end"),
+        # The bound is httpx's; the server's own is not documented.
+        ([f"QT{number:06}" for number in range(5000)], NEW_YEAR, "ask for less"),
+    ],
+    ids=["instruments", "range", "a URL that is too long"],
+)
+def test_nothing_is_sent_of_a_bad_request(
+    client_kind: str, instruments: Any, start: str, says: str
+) -> None:
+    sent: list[httpx.Request] = []
+    with pytest.raises(ValueError, match=says) as caught:
+        use(
+            client_kind,
+            lambda client: client.calibration_log(
+                instruments, start=start, end="2023-02-01T00:00:00Z"
+            ),
+            transport=httpx.MockTransport(sent.append),  # type: ignore[arg-type]  # is not called
+        )
+    assert isinstance(caught.value, InvalidRequestError)
+    assert (caught.value.attempts, caught.value.stop_reason, sent) == (0, None, [])
 
 
 def test_a_history_refuses_at_the_call_and_not_at_the_first_record(client_kind: str) -> None:
@@ -118,7 +119,6 @@ def test_a_history_refuses_at_the_call_and_not_at_the_first_record(client_kind: 
             lambda client: [
                 client.calibration_history(["QT1"], start="2023-02-01T00:00:00Z", end=NEW_YEAR)
             ],
-            transport=httpx.MockTransport(refuse_to_send),
         )
 
 
@@ -139,8 +139,10 @@ def test_one_calendar_year_is_the_longest_range(start: str, longest: str) -> Non
 
     assert RULE.violation(first, last) is None
     if last.year < 9999:
+        late = last + timedelta(milliseconds=1)
+        assert RULE.violation(first, late) is not None
         with pytest.raises(InvalidRequestError, match="at most one year"):
-            check_range(start, last + timedelta(milliseconds=1))
+            check_range(start, late)
 
 
 # Any time in any zone: years 1 and 9999, both sides of a clock change, times that no clock showed.
@@ -202,20 +204,6 @@ def test_the_sdk_refuses_exactly_what_the_specs_range_rule_forbids(
         assert RULE.violation(first, last) is None
 
 
-@pytest.mark.parametrize(
-    ("start", "longest"),
-    [
-        (datetime(2023, 5, 6, tzinfo=UTC), datetime(2024, 5, 6, tzinfo=UTC)),
-        (datetime(2024, 2, 29, 12, tzinfo=UTC), datetime(2025, 3, 1, 12, tzinfo=UTC)),
-        (datetime(2096, 2, 29, tzinfo=UTC), datetime(2097, 3, 1, tzinfo=UTC)),
-        (datetime(2023, 2, 28, tzinfo=UTC), datetime(2024, 2, 28, tzinfo=UTC)),
-    ],
-)
-def test_the_specs_range_rule_is_one_calendar_year(start: datetime, longest: datetime) -> None:
-    """By itself, so that the two cannot be wrong together."""
-    assert RULE.latest_end(start) == longest
-
-
 @given(ranges)
 def test_windows_are_contiguous_cover_the_range_and_are_as_few_as_can_be(
     bounds: tuple[datetime, datetime],
@@ -243,7 +231,7 @@ def test_windows_are_contiguous_cover_the_range_and_are_as_few_as_can_be(
 
 
 @given(moments, st.booleans())
-def test_a_time_is_the_same_instant_as_text_and_as_datetime(
+def test_a_time_is_the_same_as_text_and_as_datetime(
     moment: datetime,
     lower_case: bool,  # noqa: FBT001 - drawn
 ) -> None:
@@ -265,7 +253,7 @@ def test_what_is_sent_is_read_back_as_the_same_instant(moment: datetime) -> None
     assert ".000" not in text
 
 
-def test_both_sides_of_a_clock_change_are_told_apart() -> None:
+def test_the_fold_of_a_clock_change_is_respected() -> None:
     """Half past one came twice in London on 29 October 2023."""
     london = ZoneInfo("Europe/London")
     first = datetime(2023, 10, 29, 1, 30, tzinfo=london)
@@ -275,28 +263,15 @@ def test_both_sides_of_a_clock_change_are_told_apart() -> None:
     assert window.end - window.start == timedelta(hours=1)
 
 
-def test_a_plan_goes_by_instrument_as_given_then_by_time() -> None:
+def test_windows_come_by_instrument_as_given_then_by_time() -> None:
     """Three years are four windows, since a window is a little less than 365 days."""
     windows = plan_history(["B", "A"], start=NEW_YEAR, end="2026-01-01T00:00:00Z")
 
     assert [window.instrument for window in windows] == ["B"] * 4 + ["A"] * 4
-    assert windows == [
-        *sorted(windows[:4], key=lambda w: w.start),
-        *sorted(windows[4:], key=lambda w: w.start),
-    ]
+    assert windows == sorted(windows, key=lambda window: ("BA".index(window.instrument), window))
 
 
-def test_inner_edges_are_on_whole_milliseconds_and_the_ends_are_the_callers_own() -> None:
-    """Microseconds of the caller are kept, and only there."""
-    start = datetime(2020, 1, 1, 0, 0, 0, 123_456, tzinfo=UTC)
-    end = datetime(2023, 1, 1, 0, 0, 0, 654_321, tzinfo=UTC)
-    windows = plan_history(["QT1"], start=start, end=end)
-
-    assert (windows[0].start, windows[-1].end) == (start, end)
-    assert all(window.end.microsecond % 1000 == 0 for window in windows[:-1])
-
-
-def test_a_window_is_asked_for_with_a_millisecond_to_spare_at_each_end() -> None:
+def test_the_range_of_a_request_is_a_millisecond_wider_at_each_end() -> None:
     window = HistoryWindow(
         "QT1",
         datetime(2023, 1, 1, 0, 0, 0, 5_500, tzinfo=UTC),
@@ -316,39 +291,6 @@ def test_the_first_moment_belongs_to_a_window_and_the_last_does_not() -> None:
     assert window.end - timedelta(microseconds=1) in window
 
 
-@pytest.mark.parametrize(("spare", "count"), [(2, 1), (1, 2)])
-def test_a_range_that_just_fits_takes_one_request(spare: int, count: int) -> None:
-    start = datetime(2023, 1, 1, tzinfo=UTC)
-    end = start + timedelta(days=365) - timedelta(milliseconds=spare)
-
-    assert len(plan_history(["QT1"], start=start, end=end)) == count
-
-
-@pytest.mark.parametrize(
-    ("microsecond", "floor", "ceil"),
-    [(0, 0, 0), (1, 0, 1), (999, 0, 1), (1_000, 1, 1), (998_999, 998, 999), (999_000, 999, 999)],
-)
-def test_milliseconds_are_cut_and_filled(microsecond: int, floor: int, ceil: int) -> None:
-    moment = datetime(2023, 1, 1, 0, 0, 0, microsecond, tzinfo=UTC)
-
-    assert (floor_ms(moment).microsecond, ceil_ms(moment).microsecond) == (
-        floor * 1000,
-        ceil * 1000,
-    )
-
-
-@pytest.mark.parametrize(
-    ("start", "end", "says"),
-    [
-        ("2023-01-01", "2023-02-01T00:00:00Z", "start must be an RFC 3339 time"),
-        ("2023-01-01T00:00:00Z", "2023-02-01", "end must be an RFC 3339 time"),
-    ],
-)
-def test_a_plan_names_the_bound_that_is_wrong(start: str, end: str, says: str) -> None:
-    with pytest.raises(InvalidRequestError, match=says):
-        plan_history(["QT1"], start=start, end=end)
-
-
 @not_on_windows("there is no time.tzset")
 def test_the_time_zone_of_the_machine_does_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TZ", "America/New_York")
@@ -363,7 +305,7 @@ def test_the_time_zone_of_the_machine_does_not_matter(monkeypatch: pytest.Monkey
     assert (moment.hour, moment.utcoffset()) == (0, timedelta())
 
 
-def test_zeros_behind_the_microseconds_are_taken() -> None:
+def test_zeros_after_the_microseconds_are_accepted() -> None:
     moment = as_utc("start", "2023-01-01T00:00:00.1230000Z")
 
     assert moment == datetime(2023, 1, 1, 0, 0, 0, 123_000, tzinfo=UTC)
@@ -395,29 +337,38 @@ def test_a_window_is_frozen_picklable_and_in_utc() -> None:
         ("QT1", "2023-02-01T00:00:00Z", "end must be an aware datetime"),
     ],
 )
-def test_a_window_made_by_hand_is_held_to_the_same_rules(
-    instrument: str, end: Any, says: str
-) -> None:
+def test_a_window_made_by_hand_is_checked_too(instrument: str, end: Any, says: str) -> None:
     with pytest.raises(InvalidRequestError, match=says):
         HistoryWindow(instrument, datetime(2023, 1, 1, tzinfo=UTC), end)
 
 
-def test_datetimes_of_pandas_are_taken_as_what_they_are() -> None:
-    import pandas as pd  # noqa: PLC0415 - it takes long
+class Timestamp(datetime):
+    """A datetime with nanoseconds, as pandas has them."""
 
-    plain = as_utc("start", pd.Timestamp("2023-01-01T01:00:00+01:00"))
+    nanosecond = 0
+
+
+class NaT(datetime):
+    """No time, as pandas has it."""
+
+    def utcoffset(self) -> None:
+        raise ValueError("NaTType does not support utcoffset")
+
+
+def test_datetimes_of_pandas_become_plain_datetimes(monkeypatch: pytest.MonkeyPatch) -> None:
+    moment = Timestamp(2023, 1, 1, tzinfo=UTC)
+    plain = as_utc("start", moment)
 
     assert type(plain) is datetime
-    assert plain == datetime(2023, 1, 1, tzinfo=UTC)
-    for value, says in (
-        (pd.Timestamp("2023-01-01T00:00:00.000000001Z"), "finer than microseconds"),
-        (pd.NaT, "start is no point in time: NaT"),
-    ):
-        with pytest.raises(InvalidRequestError, match=says):
-            as_utc("start", value)
+    assert plain == moment
+    with pytest.raises(InvalidRequestError, match="start is no point in time"):
+        as_utc("start", NaT(2023, 1, 1, tzinfo=UTC))
+    monkeypatch.setattr(Timestamp, "nanosecond", 1)
+    with pytest.raises(InvalidRequestError, match="finer than microseconds"):
+        as_utc("start", moment)
 
 
-def test_the_longest_range_there_is_can_be_planned() -> None:
+def test_the_longest_possible_range_can_be_planned() -> None:
     """From the first moment of year 1 to the last of 9999, margins clamped."""
     ends = [datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)]
     windows = plan_history(["QT1"], start=ends[0], end=ends[1])
