@@ -106,10 +106,16 @@ def without_body(response: Response, call: Call, error: httpx.RequestError) -> R
         kept = {name: response.headers.get(name, "") for name in ("date", "retry-after")}
         return Response(response.status_code, headers=kept, request=response.request)
     if isinstance(error, httpx.DecodingError):
+        strip_request(error, call)
         problem = f"cannot be decoded: {error}"
         response = Response(response.status_code)
         raise call.body_error(response, "$", problem) from error
     raise error
+
+
+def strip_request(error: httpx.RequestError, call: Call) -> None:
+    """Replace the request of an error, which has the key."""
+    error.request = httpx.Request(call.method, call.path)
 
 
 def finished(call: Call) -> Response:

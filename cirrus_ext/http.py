@@ -148,7 +148,7 @@ class HTTPClient(_CirrusClient, httpx.Client):
                 elif isinstance(step, Wait):
                     self._client_state.clock.sleep(step.seconds, call.stop)
                 else:
-                    with _record_problems(call, request):
+                    with _record_problems(call):
                         call.response = self._attempt(step.seconds, call, request)
         return bodies.finished(call)
 
@@ -231,7 +231,7 @@ class AsyncHTTPClient(_CirrusClient, httpx.AsyncClient):
                 elif isinstance(step, Wait):
                     await self._wait(call, self._client_state.clock.async_sleep(step.seconds))
                 else:
-                    with _record_problems(call, request):
+                    with _record_problems(call):
                         call.response = await self._attempt(step.seconds, call, request)
         return bodies.finished(call)
 
@@ -299,7 +299,7 @@ def translate_errors() -> Generator[None]:
 
 
 @contextmanager
-def _record_problems(call: Call, request: httpx.Request) -> Generator[None]:
+def _record_problems(call: Call) -> Generator[None]:
     """Set the problem of a call where there is no response: from httpx, or its time is over."""
     try:
         yield
@@ -307,8 +307,8 @@ def _record_problems(call: Call, request: httpx.Request) -> Generator[None]:
         call.check_wanted()  # httpx refuses to send when the client was closed meanwhile
         raise
     except (httpx.RequestError, OSError, UnicodeError) as error:
-        if isinstance(error, httpx.RequestError):  # its request has the key
-            error.request = httpx.Request(request.method, request.url.path)
+        if isinstance(error, httpx.RequestError):
+            bodies.strip_request(error, call)
         reason = str(error) or ("total_timeout is over" if isinstance(error, TimeoutError) else "")
         if isinstance(_root_of(error), ssl.SSLCertVerificationError):
             reason += _CERTIFICATE_HINT

@@ -4,11 +4,12 @@ import logging
 import pickle
 from collections.abc import Iterator
 
+import httpx
 import pytest
 
 from cirrus_ext import CirrusError
 from cirrus_ext.call import Call
-from tests.sdk.scorecard import COMPARED, ROWS, Row
+from tests.sdk.faults import COMPARED, ROWS, Row
 from tests.support.clients import KEY, frames_of
 
 
@@ -30,7 +31,7 @@ def errors(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[CirrusError]]:
 def test_a_fault_ends_as_promised_and_does_not_show_the_key(
     row: Row, client_kind: str, errors: list[CirrusError], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The checks are in ``scorecard.py``, which prints them too.
+    """``scorecard.py`` prints the same table.
 
     The key is looked for in the errors, their pickles, the local variables of all frames that they
     went through, and in what ``cirrus_ext``, ``httpx`` and ``httpcore`` log at DEBUG.
@@ -45,6 +46,8 @@ def test_a_fault_ends_as_promised_and_does_not_show_the_key(
         assert KEY not in f"{error!r}{error}{vars(error)!r}"
         assert KEY.encode() not in pickle.dumps(error)
         assert KEY not in frames_of(error)
+        if isinstance(error.__cause__, httpx.RequestError):
+            assert "X-Api-Key" not in error.__cause__.request.headers
 
 
 def test_the_scorecard_has_the_faults_of_the_fields_comparison_and_more() -> None:
