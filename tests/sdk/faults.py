@@ -11,11 +11,9 @@ import logging
 import pickle
 import random
 import ssl
-import threading
 import time
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
 from logging.handlers import BufferingHandler
 from typing import Any
 
@@ -29,16 +27,28 @@ from cirrus_ext import (
     APITimeoutError,
     AsyncCirrusClient,
     CirrusClient,
-    CirrusError,
     RateLimitError,
     RetryPolicy,
     ServerError,
 )
 from cirrus_ext.retry import Outcome, Wait, decide
-from tests.support.clients import KEY, ask, copy_of, seconds_to_cancel, use
-from tests.support.clock import FakeClock
+from tests.sdk.fault_rows import (
+    BRIEF,
+    GOOD,
+    GRACE,
+    QUICK,
+    ROWS,
+    Row,
+    failure,
+    outcome,
+    play,
+    played,
+    row,
+    throttled,
+    wire,
+)
+from tests.support.clients import KEY, ask, seconds_to_cancel, use
 from tests.support.faulty_server import (
-    Act,
     answer,
     break_off,
     drip_the_body,
@@ -52,125 +62,10 @@ from tests.support.faulty_server import (
     talk_nonsense,
 )
 
-# How much later than its total_timeout a call may end, in seconds: enough for a busy machine.
-# Without the limit these calls last 20 s.
-GRACE = 5.0
+__all__ = ["COMPARED", "ROWS", "Row"]
+
 # The first rows are those on which the SDKs of the field were compared.
 COMPARED = 20
-QUICK = RetryPolicy(backoff_base=0.01)
-BRIEF = RetryPolicy(total_timeout=0.6, backoff_base=0.01)
-GOOD = httpx.Response(200, json=[])
-
-
-@dataclass(frozen=True)
-class Row:
-    """One fault.
-
-    Attributes:
-        number: 1 to 20 are the faults on which the SDKs of the field were compared.
-        fault: What goes wrong.
-        promise: What has to come of it.
-        check: Uses a client of this kind, and asserts the promise.
-    """
-
-    number: int
-    fault: str
-    promise: str
-    check: Callable[[str], None]
-
-
-ROWS: list[Row] = []
-
-
-def row(fault: str, promise: str) -> Callable[[Callable[[str], None]], Callable[[str], None]]:
-    """Put a check on the scorecard."""
-
-    def add(check: Callable[[str], None]) -> Callable[[str], None]:
-        ROWS.append(Row(len(ROWS) + 1, fault, promise, check))
-        return check
-
-    return add
-
-
-Expected = Callable[[object], None]
-
-
-def nothing(result: object) -> None:
-    """Assert that a result has no items, and is no error."""
-    assert result == []
-
-
-def failure(error: type[Exception], **attributes: object) -> Expected:
-    """Return an assertion that a result is an error of this class with these attributes."""
-
-    def check(result: object) -> None:
-        assert type(result) is error, result
-        assert {name: getattr(result, name) for name in attributes} == attributes
-
-    return check
-
-
-def outcome(client_kind: str, **options: Any) -> Any:
-    """What a request returns or raises."""
-    try:
-        return use(client_kind, ask, **options)
-    except Exception as error:  # noqa: BLE001 - whatever it is, the row has an opinion on it
-        return error
-
-
-def played(client_kind: str, *script: httpx.Response | Exception) -> tuple[Any, list[float]]:
-    """Play responses, the last one from then on, to a client with a clock that does not wait.
-
-    Returns:
-        The outcome, and the waits.
-    """
-    clock, remaining = FakeClock(), list(script)
-
-    def respond(request: httpx.Request) -> httpx.Response:
-        del request
-        result = remaining.pop(0) if len(remaining) > 1 else remaining[0]
-        if isinstance(result, Exception):
-            raise result
-        return copy_of(result)
-
-    transport = httpx.MockTransport(respond)
-    return outcome(client_kind, transport=transport, _clock=clock.clock()), clock.waits
-
-
-def play(
-    fault: str,
-    promise: str,
-    *script: httpx.Response | Exception,
-    expected: Expected = nothing,
-    wait: tuple[float, float] | None = None,
-) -> None:
-    """Add a fault of responses; ``wait`` has the bounds of the first wait."""
-
-    @row(fault, promise)
-    def _(client_kind: str) -> None:
-        result, waits = played(client_kind, *script)
-        expected(result)
-        if wait is not None:
-            assert wait[0] <= waits[0] <= wait[1]
-
-
-def wire(
-    fault: str, promise: str, *acts: Act, expected: Expected = nothing, **options: Any
-) -> None:
-    """Add a fault of the wire. Where no error is expected, the second attempt succeeds."""
-
-    @row(fault, promise)
-    def _(client_kind: str) -> None:
-        began = time.monotonic()
-        with faulty(*acts) as server:
-            expected(outcome(client_kind, base_url=server.base_url, **{"retry": QUICK} | options))
-        assert expected is not nothing or len(server.heads) == 2
-        assert time.monotonic() - began < BRIEF.total_timeout + GRACE
-
-
-def throttled(retry_after: str, **headers: str) -> httpx.Response:
-    """A 429 with a ``Retry-After``."""
-    return httpx.Response(429, headers={"retry-after": retry_after, **headers})
 
 
 play(
@@ -446,23 +341,14 @@ def _cancel(base_url: str, policy: RetryPolicy) -> float:
 
 
 def _close(base_url: str, policy: RetryPolicy) -> float:
-    ended: list[tuple[float, CirrusError]] = []
     client = CirrusClient(KEY, base_url=base_url, retry=policy)
-
-    def wait() -> None:
-        try:
-            ask(client)
-        except CirrusError as error:
-            ended.append((time.monotonic(), error))
-
-    thread = threading.Thread(target=wait)
-    thread.start()
-    time.sleep(0.2)
-    began = time.monotonic()
-    client.close()
-    thread.join()
-    assert isinstance(ended[0][1], APIConnectionError)
-    return ended[0][0] - began
+    with ThreadPoolExecutor() as pool:
+        call = pool.submit(ask, client)
+        time.sleep(0.2)
+        began = time.monotonic()
+        client.close()
+        assert isinstance(call.exception(), APIConnectionError)
+    return time.monotonic() - began
 
 
 @row("a connection that went stale while idle", "is replaced, and the request is sent again")

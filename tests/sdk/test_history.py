@@ -5,6 +5,7 @@ import pickle
 import threading
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -19,9 +20,7 @@ from cirrus_ext import (
     CalibrationRecord,
     CirrusClient,
     CirrusError,
-    HistoryWindow,
     InvalidRequestError,
-    RetryPolicy,
     plan_history,
 )
 from mycirrus_contract.standin.adapters import Standin
@@ -63,7 +62,7 @@ def truth() -> Counter[tuple[str, datetime, str]]:
     )
 
 
-def test_a_history_is_the_truth_of_a_server_that_is_far_from_what_is_assumed(
+def test_a_history_is_whole_where_the_server_reads_ranges_another_way(
     client_kind: str,
 ) -> None:
     switches = Switches(start_inclusive=False, end_inclusive=False, order="newest first")
@@ -79,7 +78,7 @@ def test_a_history_is_the_truth_of_a_server_that_is_far_from_what_is_assumed(
     assert len(standin.requests) == len(PLAN)
 
 
-def test_a_record_has_the_instrument_that_was_asked_for_and_the_rest_in_extra(
+def test_a_record_has_the_requested_instrument_and_other_fields_in_extra(
     client_kind: str,
 ) -> None:
     (record, *_) = use(
@@ -108,67 +107,6 @@ def test_absent_and_null_fields_are_none(client_kind: str) -> None:
         (0, None, None, {}),
     ]
     assert len(set(records)) == 2
-
-
-def test_empty_windows_are_given_too_and_in_order(client_kind: str) -> None:
-    windows = plan_history(["QT000000", "QT123456"], start=START, end=END)
-    given = use(
-        client_kind,
-        lambda client: client.history_windows(iter(windows)),
-        transport=Standin(WORLD).transport(),
-    )
-
-    assert [window for window, _ in given] == windows
-    assert all(records == [] for window, records in given if window.instrument == "QT000000")
-    assert any(records for _, records in given)
-
-
-def failing_at(bad: HistoryWindow) -> httpx.MockTransport:
-    """A stand-in that cannot answer one of the windows."""
-    good = Standin(WORLD).transport()
-    bad_start = bad.request_range[0].isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-    def answer(request: httpx.Request) -> httpx.Response:
-        params = request.url.params
-        if params["start"] == bad_start and params["instruments"] == bad.instrument:
-            return httpx.Response(500, json={"error": "Oops"})
-        return good.handle_request(request)
-
-    return httpx.MockTransport(answer)
-
-
-def test_a_failed_window_comes_after_all_before_it_and_the_rest_can_be_fetched_later(
-    client_kind: str,
-) -> None:
-    bad = PLAN[9]
-    given: list[tuple[HistoryWindow, list[CalibrationRecord]]] = []
-
-    def collect(client: Any) -> Any:
-        if isinstance(client, CirrusClient):
-            for pair in client.history_windows(PLAN):
-                given.append(pair)
-            return None
-        return _collect_async(client, given)
-
-    with pytest.raises(CirrusError) as caught:
-        use(client_kind, collect, transport=failing_at(bad), retry=RetryPolicy(max_attempts=1))
-    assert caught.value.window == bad
-    assert [window for window, _ in given] == PLAN[:9]
-
-    rest = PLAN[PLAN.index(caught.value.window) :]
-    standin = Standin(WORLD)
-    given += use(
-        client_kind, lambda client: client.history_windows(rest), transport=standin.transport()
-    )
-    assert Counter((r.instrument, r.time, r.message) for _, rs in given for r in rs) == truth()
-    assert len(standin.requests) == len(rest)
-
-
-async def _collect_async(
-    client: AsyncCirrusClient, given: list[tuple[HistoryWindow, list[CalibrationRecord]]]
-) -> None:
-    async for pair in client.history_windows(PLAN):  # not by extend: what came before is kept
-        given.append(pair)  # noqa: PERF401 - as above
 
 
 def test_an_answer_that_does_not_fit_names_its_window(client_kind: str) -> None:
@@ -203,9 +141,7 @@ OTHER = pickle.loads(pickle.dumps(replace(PLAN[0], operation="getAlarmsLog")))  
         (OTHER, "one of getCalibrationsLog: this is one of 'getAlarmsLog'"),
     ],
 )
-def test_what_is_no_window_of_this_history_is_refused(
-    client_kind: str, window: Any, says: str
-) -> None:
+def test_a_window_of_another_operation_is_refused(client_kind: str, window: Any, says: str) -> None:
     standin = Standin(WORLD)
     for job in (lambda client: client.fetch_window(window), lambda c: c.history_windows([window])):
         with pytest.raises(InvalidRequestError, match=says):
@@ -245,23 +181,19 @@ class Counting(httpx.BaseTransport, httpx.AsyncBaseTransport):
         return self._leave()
 
 
-def test_the_allowance_is_the_clients_over_all_threads_and_histories() -> None:
+def test_max_concurrency_is_over_all_threads_and_histories() -> None:
     transport = Counting()
-    with CirrusClient("k", transport=transport, max_concurrency=3) as client:
+    with (
+        CirrusClient("k", transport=transport, max_concurrency=3) as client,
+        ThreadPoolExecutor(4) as pool,
+    ):
+        fetched = list(pool.map(lambda _: len(list(client.history_windows(PLAN[:5]))), range(4)))
 
-        def fetch() -> None:
-            assert len(list(client.history_windows(PLAN[:5]))) == 5
-
-        threads = [threading.Thread(target=fetch) for _ in range(4)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-
+    assert fetched == [5] * 4
     assert (transport.most, transport.total) == (3, 20)
 
 
-def test_the_allowance_is_the_clients_over_all_tasks_and_histories() -> None:
+def test_max_concurrency_is_over_all_tasks_and_histories() -> None:
     transport = Counting()
 
     async def main() -> None:
@@ -282,7 +214,7 @@ def test_a_403_in_a_history_names_the_scope(client_kind: str) -> None:
         use(client_kind, lambda client: client.fetch_window(PLAN[0]), transport=transport)
 
 
-def test_a_field_of_the_answer_is_kept_also_when_the_spec_learns_it(
+def test_a_field_stays_in_extra_when_the_spec_gains_it(
     client_kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A generated class that takes a field for its own does not take it from ``extra``."""
