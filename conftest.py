@@ -1,4 +1,4 @@
-"""What every test stands on: no network, no key or server of the environment, a clock to turn."""
+"""Settings and fixtures of all tests: no network, no key or server from the environment."""
 
 import functools
 import gc
@@ -45,7 +45,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Let no later garbage collection look through all that was imported and collected."""
+    """Exclude what was imported and collected from all later garbage collections."""
     gc.freeze()
 
 
@@ -79,19 +79,19 @@ def _load_certificates_once() -> Iterator[None]:
 
 @pytest.fixture
 def clock() -> FakeClock:
-    """A clock that only moves when somebody waits."""
+    """A clock that moves only when a test waits."""
     return FakeClock()
 
 
 @pytest.fixture(params=["sync", "async"])
 def client_kind(request: pytest.FixtureRequest) -> str:
-    """Which of the two clients a test is about: it is about both."""
+    """Each of the two clients."""
     return str(request.param)
 
 
 @pytest.fixture(scope="session")
 def chromium() -> str:
-    """The browser of this machine."""
+    """The path of a browser of this machine."""
     found = browser.found()
     if found is None:
         pytest.skip(f"no browser here: none of {', '.join(browser.CHROMIUM)} is on the PATH")

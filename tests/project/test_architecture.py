@@ -1,21 +1,13 @@
-"""What the packages export, and what they load."""
+"""What the packages import."""
 
 import subprocess
 import sys
 
 
-def run(*words: str) -> str:
-    """The output of a fresh Python."""
-    done = subprocess.run(
-        [sys.executable, *words], capture_output=True, text=True, check=True, timeout=60
-    )
-    return done.stdout.strip()
-
-
 def packages_of(code: str) -> set[str]:
-    """The top-level packages that are loaded after a piece of code."""
-    names = run("-c", f"import sys; {code}; print(*{{n.partition('.')[0] for n in sys.modules}})")
-    return set(names.split())
+    """The top-level packages that a new process has loaded after it has run the code."""
+    code = f"import sys; {code}; print(*{{name.partition('.')[0] for name in sys.modules}})"
+    return set(subprocess.check_output([sys.executable, "-c", code], text=True, timeout=60).split())
 
 
 ALLOWED = {

@@ -1,4 +1,4 @@
-"""The benchmarks compare what is comparable, and calculate what they say."""
+"""The benchmarks measure in rotation, and calculate what the table says."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What is released: the four packages, typed, with the data of the contract, and no tests."""
+"""The wheel has the four packages, their types and the data of the contract, and no tests."""
 
 import re
 import shutil
@@ -86,7 +86,7 @@ def test_the_wheel_holds_all_files_of_the_packages_and_the_contract_and_nothing_
     assert f"{INFO}/licenses/LICENSE" in names
 
 
-def test_the_metadata_is_what_an_index_takes(wheel: Path, sdist: Path) -> None:
+def test_an_index_accepts_the_metadata(wheel: Path, sdist: Path) -> None:
     assert not check([str(wheel), str(sdist)], strict=True), "see the captured output"
 
 

@@ -1,4 +1,4 @@
-"""README and docs: their programs run, their links lead somewhere, their numbers are the code's."""
+"""README and docs: their programs run, their links have targets, their numbers are the code's."""
 
 import re
 import runpy
@@ -95,7 +95,7 @@ def server() -> Iterator[tuple[Standin, str]]:
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_an_example_prints_what_it_is_for(
+def test_an_example_prints_its_result(
     name: str,
     server: tuple[Standin, str],
     tmp_path: Path,

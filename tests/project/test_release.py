@@ -1,4 +1,4 @@
-"""A release: one version for tag, package and changelog, and nothing published on other terms."""
+"""A release has one version in tag, package and changelog, and is published after all checks."""
 
 import re
 import runpy
@@ -65,7 +65,7 @@ def test_a_tag_without_its_version_or_its_section_is_no_release(
         release_notes(tag, checkout)
 
 
-def test_the_changelog_lists_versions_newest_first_and_none_that_is_not_there_yet() -> None:
+def test_the_changelog_lists_versions_newest_first_and_none_after_the_current_one() -> None:
     titles = re.findall(r"^## (.*)$", CHANGELOG, re.MULTILINE)
     released = [re.fullmatch(r"\[([\d.]+)\] - \d{4}-\d\d-\d\d", title) for title in titles[1:]]
     versions = [Version(one[1]) for one in released if one is not None]
@@ -94,7 +94,7 @@ def test_nothing_is_published_that_was_not_checked_and_only_one_job_may() -> Non
     assert ".ci/run" in [step.get("run") for step in JOBS["build"]["steps"]]
 
 
-def test_every_action_is_pinned_to_one_commit_with_its_version_beside() -> None:
+def test_every_action_is_pinned_to_one_commit_and_names_its_version() -> None:
     paths = [*ROOT.glob(".github/workflows/*.yml"), *ROOT.glob("action.yml")]
     uses = [
         use

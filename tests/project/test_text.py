@@ -1,4 +1,4 @@
-"""Text from other sources is shown whole and cannot act on what shows it."""
+"""Text from other sources is shown completely, and controls neither a terminal nor a page."""
 
 import re
 import unicodedata
@@ -36,7 +36,7 @@ def test_plain_text_has_only_visible_characters_and_the_joiners_of_scripts(
 
 
 @given(ANY_TEXT)
-def test_no_text_keeps_a_character_that_acts_on_others(text: str) -> None:
+def test_plain_text_has_no_control_character_and_is_as_long_as_the_text(text: str) -> None:
     shown = plain(text)
     hidden = {one for one in shown if unicodedata.category(one) in {"Cc", "Cf", "Cs"}}
 
@@ -59,7 +59,7 @@ def test_a_brief_text_is_cut_and_has_single_spaces() -> None:
         "snake_case_name __init__",
     ],
 )
-def test_markdown_shows_markup_as_it_is(text: str) -> None:
+def test_markdown_shows_markup_literally(text: str) -> None:
     (paragraph,) = [
         one.children or []
         for one in MarkdownIt("gfm-like", {"linkify": False}).parse(f"x {markdown(text)}")

@@ -29,7 +29,8 @@ INSTALL, CHECK, _, ISSUE = ACTION["runs"]["steps"]
 
 # --- an environment without a network
 
-# The check leaves its words, and ends with the code that a file names; without one it is real.
+# `mycirrus` writes down its arguments, and exits with the code in a file; without the file, it is
+# the real one.
 PROGRAMS = {
     "mycirrus": f"""#!/bin/sh
 printf '%s\\n' "$@" > words

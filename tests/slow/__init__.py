@@ -1,1 +1,1 @@
-"""Tests that are slow by nature: `make slow` runs them, `make test` does not."""
+"""Slow tests: `make slow` runs them, `make test` does not."""
