@@ -31,8 +31,9 @@ from mycirrus_contract.standin.adapters import Standin
 from mycirrus_contract.standin.rules import DEMO_KEY
 from tests.support.clock import FakeClock
 
-from .catalogue import MUTANTS, Mutant, by_name
+from .catalogue import MUTANTS, by_name
 from .corpus import Corpus, generate
+from .mutant import Mutant
 
 SUITE_FLOOR, PROBE_FLOOR = 1.0, 0.85
 

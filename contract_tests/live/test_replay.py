@@ -9,7 +9,8 @@ import pytest
 
 from cirrus_ext import ConfigurationError
 from cirrus_ext.settings import Secret
-from contract_tests.api_mutants.catalogue import Mutant, by_name, time
+from contract_tests.api_mutants.catalogue import by_name
+from contract_tests.api_mutants.mutant import Mutant, time
 from contract_tests.mocks.guard import collected
 from mycirrus_contract.live.arguments import THOROUGH
 from mycirrus_contract.live.cassette import dumps, load

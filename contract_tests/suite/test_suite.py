@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 import schemathesis.checks
 
-from contract_tests.api_mutants.catalogue import Mutant, items
+from contract_tests.api_mutants.mutant import Mutant, items
 from mycirrus_contract.oracles import ORACLES
 from mycirrus_contract.standin.adapters import Standin
 from mycirrus_contract.standin.switches import Switches
