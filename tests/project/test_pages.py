@@ -22,7 +22,7 @@ from mycirrus_contract.standin.adapters import Standin, serve
 from mycirrus_contract.standin.rules import DEMO_KEY
 from tests.support.command import mycirrus
 from tests.support.paths import ROOT
-from tests.support.windows import skip_on_windows
+from tests.support.windows import not_on_windows
 
 REFERENCE = "docs/cli.md"
 # Of each page, how many blocks a test cannot run. Each has a comment before it that says why.
@@ -148,6 +148,7 @@ def commands(page: str) -> str:
     )
 
 
+@not_on_windows("some commands need a POSIX shell")
 @pytest.mark.parametrize("page", [page for page in NOT_RUN if commands(page)])
 def test_the_commands_of_a_page_run_one_after_the_other(page: str, tmp_path: Path) -> None:
     for line in commands(page).splitlines():
@@ -155,7 +156,6 @@ def test_the_commands_of_a_page_run_one_after_the_other(page: str, tmp_path: Pat
         if words[0] == "mycirrus":
             done = mycirrus(*words[1:], cwd=tmp_path)
         else:
-            skip_on_windows("it is a command of a POSIX shell")
             done = subprocess.run(line, shell=True, cwd=tmp_path, text=True, check=False)  # noqa: S602
         assert done.returncode == 0, (line, done.stderr)
 
