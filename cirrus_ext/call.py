@@ -1,8 +1,10 @@
 """One call: its attempts, its waits and its time limit. No I/O, and no HTTP library.
 
-`Call.steps` is the retry loop, for both clients. It yields what to do next (`Acquire`, `Wait`,
+`Call.steps` is the retry loop, for both clients. It yields what to do next (`AcquireSlot`, `Sleep`,
 `Attempt`), in this order, until there is a response or no further attempt. A driver in ``http.py``
 does it; after an `Attempt` it has set the call's ``response`` or its ``problem``.
+
+A slot is one of ``max_concurrency``; a permit is the rate limiter's, to send one request.
 """
 
 import asyncio
@@ -52,12 +54,12 @@ class Problem:
 
 
 @dataclass(frozen=True)
-class Acquire:
+class AcquireSlot:
     """Wait for a free slot of the client, and take it. The call releases it."""
 
 
 @dataclass(frozen=True)
-class Wait:
+class Sleep:
     """Wait so many seconds, or until the call is cancelled."""
 
     seconds: float
@@ -128,8 +130,8 @@ class Call:
     def __post_init__(self) -> None:
         self._started = self._enqueued = self.client.clock.monotonic()
 
-    def steps(self) -> Generator[Acquire | Wait | Attempt]:
-        """Run the retry loop: acquire a slot, wait for the rate limiter, attempt, decide, wait.
+    def steps(self) -> Generator[AcquireSlot | Sleep | Attempt]:
+        """Run the retry loop: acquire a slot and a permit, attempt, decide, wait.
 
         Yields:
             What the driver has to do.
@@ -140,10 +142,10 @@ class Call:
         while True:
             self.check_wanted()
             self._enqueued = self.client.clock.monotonic()
-            yield Acquire()
+            yield AcquireSlot()
             try:
-                while seconds := self._queue_delay():
-                    yield Wait(seconds)
+                while seconds := self._acquire_permit():
+                    yield Sleep(seconds)
                 yield self._start_attempt()
             finally:
                 self.client.slots.release()
@@ -154,7 +156,7 @@ class Call:
                 return
             else:
                 failure = self._on_error_status()
-            yield Wait(self._next_delay(failure))
+            yield Sleep(self._next_delay(failure))
 
     @property
     def elapsed(self) -> float:
@@ -172,8 +174,8 @@ class Call:
         self._started += now - self._enqueued
         self._enqueued = now
 
-    def _queue_delay(self) -> float:
-        """Return the seconds to wait before the rate limiter is asked again; 0 to send now.
+    def _acquire_permit(self) -> float:
+        """Return 0 with a permit to send; else the seconds after which to ask again.
 
         Raises:
             RateLimitError: The cooldown is longer than what is left of ``total_timeout``.
@@ -185,7 +187,7 @@ class Call:
             raise self.annotate(self._last_error, "total_timeout")
         cooldown = self.client.limiter.cooldown_left(self._enqueued)
         if cooldown < self.left:
-            return self.client.limiter.acquire(self._enqueued)
+            return self.client.limiter.acquire_permit(self._enqueued)
         error = errors.RateLimitError(
             f"429: the server asked this client to wait, for another {cooldown:.0f} s, and "
             f"total_timeout leaves {self.left:.0f} s ({self._description})",

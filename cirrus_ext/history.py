@@ -1,4 +1,4 @@
-"""Fetches the windows of a history, several at a time, and yields them as they are wanted.
+"""Fetches the windows of a history, several at a time, in threads or in tasks.
 
 In the order given, up to ``2 * concurrency`` windows have been requested and not yet yielded, so
 that a slow answer does not hold up the others. In any order, up to ``concurrency``.
@@ -6,17 +6,61 @@ that a slow answer does not hold up the others. In any order, up to ``concurrenc
 
 import asyncio
 import threading
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextvars import copy_context
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
+from typing import Generic, TypeVar
 
 from .calibration_log import CalibrationRecord
 from .errors import CirrusError
 from .ranges import HistoryWindow
 
 Records = list[CalibrationRecord]
+Answer = tuple[HistoryWindow, Records]
+AnyFuture = TypeVar("AnyFuture", Future[Records], asyncio.Future[Records])
+
+
+@dataclass
+class _Requested(Generic[AnyFuture]):
+    """The windows that have been requested and not yet yielded. Waits for nothing."""
+
+    remaining: Iterator[HistoryWindow]
+    fetch: Callable[[HistoryWindow], AnyFuture]
+    ordered: bool
+    futures: dict[AnyFuture, HistoryWindow] = field(default_factory=dict[AnyFuture, HistoryWindow])
+    error: BaseException | None = None
+
+    def start(self, count: int) -> None:
+        """Start to fetch so many of the remaining windows."""
+        for window in islice(self.remaining, count):
+            self.futures[self.fetch(window)] = window
+
+    def awaited(self) -> list[AnyFuture]:
+        """Return the futures of which one has to be done before `take`; none at the end.
+
+        Raises:
+            BaseException: A window failed, and no other is to be yielded before its error.
+        """
+        if self.error is not None and (self.ordered or not self.futures):
+            raise self.error
+        return list(self.futures)[: 1 if self.ordered else None]
+
+    def take(self) -> list[Answer]:
+        """Remove a window that is done, and start the next one unless one has failed.
+
+        Returns:
+            The window with its records; nothing if it failed.
+        """
+        future = next(future for future in self.futures if future.done())
+        window = self.futures.pop(future)
+        failure = future.exception()
+        self.error = self.error or failure
+        if self.error is None:
+            self.start(1)
+        return [] if failure else [(window, future.result())]
 
 
 def fetch_windows(
@@ -27,7 +71,7 @@ def fetch_windows(
     check: Callable[[], None],
     *,
     ordered: bool,
-) -> Generator[tuple[HistoryWindow, Records]]:
+) -> Generator[Answer]:
     """Fetch windows in threads.
 
     Args:
@@ -42,35 +86,22 @@ def fetch_windows(
         Each window with its records. If one fails, the others under way come before its error;
         if ordered, only those before it.
     """
-    remaining = iter(windows)
-    pending: dict[Future[Records], HistoryWindow] = {}
-    error: BaseException | None = None
     with ThreadPoolExecutor(concurrency, thread_name_prefix="cirrus") as pool:
 
-        def submit(count: int) -> None:
-            for window in islice(remaining, count):
-                job = partial(copy_context().run, fetch, window)  # for on_event, in the thread
-                pending[_submit(pool, job)] = window
+        def start(window: HistoryWindow) -> Future[Records]:
+            job = partial(copy_context().run, fetch, window)  # for on_event, in the thread
+            return _submit(pool, job)
 
+        requested = _Requested(iter(windows), start, ordered)
         try:
-            submit(2 * concurrency if ordered else concurrency)
-            while pending and not (ordered and error):
+            requested.start(2 * concurrency if ordered else concurrency)
+            while futures := requested.awaited():
                 check()
-                if not ordered:
-                    wait(pending, return_when=FIRST_COMPLETED)
-                future = next(future for future in pending if ordered or future.done())
-                window = pending.pop(future)
-                error = error or future.exception()
-                if error is None:
-                    submit(1)
-                if future.exception() is None:
-                    yield window, future.result()
-                del future  # it holds the records
-            if error is not None:
-                raise error
+                wait(futures, return_when=FIRST_COMPLETED)
+                yield from requested.take()
         finally:
             stop.set()
-            for future in pending:
+            for future in requested.futures:
                 future.cancel()
 
 
@@ -93,32 +124,21 @@ async def fetch_windows_async(
     concurrency: int,
     *,
     ordered: bool,
-) -> AsyncGenerator[tuple[HistoryWindow, Records]]:
+) -> AsyncGenerator[Answer]:
     """Fetch windows in tasks: see `fetch_windows`. The client limits how many are under way."""
-    remaining = iter(windows)
-    pending: dict[asyncio.Future[Records], HistoryWindow] = {}
-    error: BaseException | None = None
 
-    def submit(count: int) -> None:
-        for window in islice(remaining, count):
-            pending[asyncio.ensure_future(fetch(window))] = window
+    def start(window: HistoryWindow) -> asyncio.Future[Records]:
+        return asyncio.ensure_future(fetch(window))
 
+    requested = _Requested(iter(windows), start, ordered)
     try:
-        submit(2 * concurrency if ordered else concurrency)
-        while pending and not (ordered and error):
-            first = [next(iter(pending))] if ordered else pending
-            await asyncio.wait(first, return_when=FIRST_COMPLETED)
-            future = next(future for future in pending if future.done() or ordered)
-            window = pending.pop(future)
-            error = error or future.exception()
-            if error is None:
-                submit(1)
-            if future.exception() is None:
-                yield window, future.result()
-            del future  # it holds the records
-        if error is not None:
-            raise error
+        requested.start(2 * concurrency if ordered else concurrency)
+        while futures := requested.awaited():
+            await asyncio.wait(futures, return_when=FIRST_COMPLETED)
+            for answer in requested.take():
+                yield answer
+                del answer  # it holds the records
     finally:
-        for future in pending:
+        for future in requested.futures:
             future.cancel()
-        await asyncio.gather(*pending, return_exceptions=True)
+        await asyncio.gather(*requested.futures, return_exceptions=True)

@@ -20,7 +20,7 @@ import httpx
 
 from . import bodies, deadline
 from .bodies import Response
-from .call import Acquire, Call, ClientState, Context, Problem, Wait
+from .call import AcquireSlot, Call, ClientState, Context, Problem, Sleep
 from .clock import Clock
 from .errors import ConfigurationError, InvalidRequestError
 from .retry import RETRYABLE_STATUSES
@@ -142,10 +142,10 @@ class HTTPClient(_CirrusClient, httpx.Client):
         call = self._start_call(request)
         with closing(call.steps()) as steps:
             for step in steps:
-                if isinstance(step, Acquire):
+                if isinstance(step, AcquireSlot):
                     while not self._slots.acquire(timeout=deadline.POLL_INTERVAL):
                         call.check_wanted()
-                elif isinstance(step, Wait):
+                elif isinstance(step, Sleep):
                     self._client_state.clock.sleep(step.seconds, call.stop)
                 else:
                     with _record_problems(call):
@@ -226,9 +226,9 @@ class AsyncHTTPClient(_CirrusClient, httpx.AsyncClient):
         call = self._start_call(request)
         with closing(call.steps()) as steps:
             for step in steps:
-                if isinstance(step, Acquire):
+                if isinstance(step, AcquireSlot):
                     await self._wait(call, self._slots.acquire())
-                elif isinstance(step, Wait):
+                elif isinstance(step, Sleep):
                     await self._wait(call, self._client_state.clock.async_sleep(step.seconds))
                 else:
                     with _record_problems(call):

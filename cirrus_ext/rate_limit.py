@@ -48,8 +48,8 @@ class AdaptiveRateLimiter:
         grown = now - when
         return rate * (1 + GROWTH) ** grown if grown < MAX_GROWTH_SECONDS else None
 
-    def acquire(self, now: float) -> float:
-        """Ask to send one request.
+    def acquire_permit(self, now: float) -> float:
+        """Ask for a permit to send one request.
 
         Returns:
             0 if it may be sent now, else the seconds after which to ask again.
