@@ -187,7 +187,7 @@ async def fetch(
     Returns:
         The seconds it took, by a clock that does not wait, and the server.
     """
-    clock = replace(fast_clock.clock(), random=Random(SEED).random)
+    clock = replace(fast_clock.clock(), random=Random(SEED).random)  # noqa: S311 - a jitter
     limit = Limit(rate, clock.monotonic)
     standin = Standin(World(WORLD.entries, keys=frozenset({KEY})), limit=limit)
     serials = [f"QT{number:06}" for number in range(instruments)]
