@@ -81,7 +81,6 @@ def whole(text: str | None) -> str | None:
 
 
 def cells_of(data: bytes, **options: Any) -> list[list[str]]:
-    """The cells of a CSV file."""
     return list(csv.reader(io.StringIO(data.decode(), newline=""), **options))
 
 
@@ -171,8 +170,6 @@ def test_each_call_of_write_is_flushed(name: str) -> None:
 
 
 class Nowhere(io.BytesIO):
-    """Keeps nothing."""
-
     def write(self, data: Any) -> int:
         return len(data)
 

@@ -36,14 +36,11 @@ def _no_terminal_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(params=[20, NARROW - 1, NARROW, 200])
 def width(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
-    """Columns of the terminal."""
     monkeypatch.setenv("COLUMNS", str(request.param))
     return int(request.param)
 
 
 class Terminal(io.TextIOWrapper):
-    """A stream that is a terminal."""
-
     def isatty(self) -> bool:
         return True
 

@@ -89,7 +89,6 @@ def test_the_bar_shows_how_long_a_throttled_run_waits_and_why() -> None:
     ],
 )
 def test_only_a_wait_with_retry_after_is_called_the_servers(reason: str, words: str) -> None:
-    """In whole seconds, rounded up."""
     event = RetryEvent(attempt=1, reason=reason, wait=11.2, method="GET", path="/", window=None)
 
     assert wait_in_words(event) == words

@@ -17,7 +17,6 @@ AWAY = ("report", "QT567890", "QT345678", *RANGE, "--output", "report.html")
 
 @pytest.fixture
 def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The report, in a folder of its own."""
     monkeypatch.chdir(tmp_path)
     return tmp_path / "report.html"
 

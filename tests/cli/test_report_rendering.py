@@ -47,7 +47,6 @@ def html_of(
 def entry(
     days: float, instrument: str = "QT1", user: str | None = "U", message: str | None = "M"
 ) -> CalibrationRecord:
-    """An entry so many days after the start."""
     return CalibrationRecord(instrument, START + timedelta(days=days), user, message)
 
 

@@ -16,12 +16,10 @@ DAY = timedelta(days=1)
 
 
 def entry(day: float, user: str | None = "U", instrument: str = "QT1") -> CalibrationRecord:
-    """An entry so many days after the start."""
     return CalibrationRecord(instrument, START + day * DAY, user, "M")
 
 
 def summary_of(*days: float) -> InstrumentSummary:
-    """A month of an instrument with entries on these days."""
     return summarise("QT1", [entry(day) for day in days], start=START, end=END)
 
 

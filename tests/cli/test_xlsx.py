@@ -65,7 +65,6 @@ def value(cell: ET.Element) -> str | float:
 
 
 def days(moment: datetime) -> float:
-    """A time as Excel has it."""
     return (moment.replace(tzinfo=None) - EXCEL_EPOCH).total_seconds() / 86_400
 
 

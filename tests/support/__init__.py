@@ -1,1 +1,1 @@
-"""What tests stand on: servers, terminals, clocks. No test lives here."""
+"""Servers, terminals and clocks for tests."""

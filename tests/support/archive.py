@@ -1,4 +1,4 @@
-"""A server whose log changes, a clock that is turned, and an archive of it."""
+"""A server whose log changes, a clock that is set, and an archive of the log."""
 
 import sqlite3
 from collections import Counter
@@ -57,22 +57,19 @@ class Site:
 
     @property
     def path(self) -> Path:
-        """The archive."""
         return self.folder / "fleet.db"
 
     def run(self, *words: str, key: str = DEMO_KEY) -> CompletedProcess[str]:
-        """Run the command as it is typed, at the time of the clock."""
+        """Run the command at the time of the clock."""
         self.serve()
         with self.clock():
             return mycirrus(*words, standin=self.standin, cwd=self.folder, MYCIRRUS_API_KEY=key)
 
     def serve(self) -> None:
-        """Let the server answer with the entries of now."""
         self.standin.world = replace(self.standin.world, entries=tuple(self.entries))
 
     @contextmanager
     def clock(self) -> Iterator[None]:
-        """Turn the clock of the command."""
         with (
             mock.patch("mycirrus_cli.sync.utc_now", return_value=self.now),
             mock.patch.object(file, "SYNCHRONOUS", "EXTRA" if self.durable else "OFF"),
@@ -80,35 +77,33 @@ class Site:
             yield
 
     def sync(self, *words: str, code: int = 0) -> str:
-        """Bring the archive up to date, and return what was said."""
+        """Bring the archive up to date, and return stderr."""
         done = self.run("sync", "fleet.db", *words)
         assert done.returncode == code, done.stderr
         assert done.stdout == ""
         return done.stderr
 
     def requests(self, *words: str, code: int = 0) -> int:
-        """Bring the archive up to date, and return how many requests that took."""
+        """Bring the archive up to date, and return the number of requests."""
         before = len(self.standin.requests)
         self.sync(*words, code=code)
         return len(self.standin.requests) - before
 
     def check(self, *words: str, code: int = 0) -> str:
-        """Check the archive, and return what was said."""
+        """Check the archive, and return the output."""
         done = self.run("sync", "--check", "fleet.db", *words)
         assert done.returncode == code, done.stderr
         return done.stdout or done.stderr
 
     def head(self) -> str:
-        """The head of the archive."""
         return self.check().split()[-1]
 
     def query(self, text: str, *values: object) -> list[tuple[object, ...]]:
-        """Return the rows of a query."""
         with closing(sqlite3.connect(self.path)) as connection:
             return list(connection.execute(text, values))
 
     def change(self, *statements: str) -> None:
-        """Change the archive behind its back, and leave no trace in its triggers."""
+        """Change the archive as another program could, and restore its triggers."""
         with closing(sqlite3.connect(self.path, isolation_level=None)) as connection:
             connection.execute("PRAGMA synchronous = OFF")
             connection.execute("BEGIN")
@@ -123,12 +118,11 @@ class Site:
             connection.execute("COMMIT")
 
     def current(self) -> Counter[Row]:
-        """The entries that the archive calls current."""
         rows = self.query("SELECT instrument, time, user, message FROM log")
         return Counter((str(one), str(time), *texts) for one, time, *texts in rows)  # type: ignore[misc]
 
     def truth(self, serials: Iterable[str]) -> Counter[Row]:
-        """The entries of some instruments that the server has by now."""
+        """The entries of some instruments on the server, up to now."""
         chosen = set(serials)
         return Counter(
             row(one) for one in self.entries if one.instrument in chosen and one.time < at(self.now)

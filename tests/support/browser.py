@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
-# No host name is resolved, and all connections go to a port of this machine that nobody listens on.
+# No host name is resolved, and all connections go to a port of this machine that is closed.
 OPTIONS = (
     "--headless=new",
     "--dump-dom",
@@ -87,14 +87,13 @@ addEventListener("load", () => {
 
 
 def found() -> str | None:
-    """The browser of this machine; None if there is none."""
     return next((path for name in CHROMIUM if (path := shutil.which(name))), None)
 
 
 def measured(
     browser: str, folder: Path, reports: Iterable[tuple[str, int, bool]]
 ) -> list[dict[str, Any]]:
-    """What one start of a browser tells about reports: each in a frame, measured by a script.
+    """Measure reports with one start of a browser: each is in a frame, and a script measures it.
 
     Args:
         browser: The program.
@@ -119,7 +118,7 @@ def measured(
 
 
 def _dom_of(browser: str, file: Path) -> str:
-    """The document after its scripts ran; the browser and its processes have 60 s."""
+    """Return the document after its scripts ran, within 60 s."""
     with subprocess.Popen(
         [browser, *OPTIONS, f"--user-data-dir={file.parent / 'profile'}", file.as_uri()],
         stdout=subprocess.PIPE,

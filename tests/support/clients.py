@@ -1,4 +1,4 @@
-"""One test for two clients: use a sync or an async one, and get what it gave."""
+"""One test for both clients: use a sync or an async one, and return its result."""
 
 import asyncio
 import time
@@ -17,15 +17,15 @@ START, END = "2023-01-01T00:00:00Z", "2023-01-31T00:00:00Z"
 
 
 def use(client_kind: str, job: Callable[[Any], Any], **options: Any) -> Any:
-    """Make a client, let it do a job, close it.
+    """Make a client, do a job with it, and close it.
 
     Args:
         client_kind: ``sync`` or ``async``.
-        job: What to do with the client; may give a value, something to await, or a generator.
-        options: What the client is made with, besides `KEY`.
+        job: Takes the client, and returns a value, an awaitable or a generator.
+        options: The arguments of the client, besides `KEY`.
 
     Returns:
-        What the job gave; of a generator the list.
+        The value, or a list of the elements of the generator.
     """
     if client_kind == "async":
         return asyncio.run(_use_async(job, options))
@@ -43,12 +43,11 @@ async def _use_async(job: Callable[[Any], Any], options: dict[str, Any]) -> Any:
 
 
 def ask(client: Any) -> Any:
-    """The question that most tests ask."""
     return client.calibration_log(["QT123456"], start=START, end=END)
 
 
 async def seconds_to_cancel(client: AsyncCirrusClient) -> float:
-    """Ask, give up in the middle of it, and see how long that takes."""
+    """Cancel a request under way, and return how long that takes."""
     task = asyncio.create_task(ask(client))
     await asyncio.sleep(0.2)
     began = time.monotonic()
@@ -60,14 +59,14 @@ async def seconds_to_cancel(client: AsyncCirrusClient) -> float:
 
 
 def copy_of(response: httpx.Response) -> httpx.Response:
-    """The same answer, not read by anybody yet; a table of cases is played more than once."""
+    """The same response, not read yet: each case of a table is used more than once."""
     return httpx.Response(response.status_code, headers=response.headers, content=response.content)
 
 
 def frames_of(error: BaseException) -> str:
-    """All local variables of all frames that an error and what led to it went through.
+    """All local variables of all frames of an error, its causes and its contexts.
 
-    The tests' own frames are left out: they may know the key.
+    Without the frames of the tests, which may know the key.
     """
     text, queue = "", [error]
     while queue:

@@ -1,4 +1,4 @@
-"""Runs the ``mycirrus`` command: in this process, or as one of its own where that is the point."""
+"""Runs the ``mycirrus`` command, in this process or in one of its own."""
 
 import io
 import logging
@@ -58,12 +58,10 @@ def environment(base_url: str | None = None, **variables: str) -> dict[str, str]
 
 
 class _Stream(io.TextIOWrapper):
-    """A standard stream: a pipe, or a terminal."""
-
     def __init__(self, encoding: str, *, tty: bool, errors: str, line_buffering: bool) -> None:
         self.received = io.BytesIO()
         self._tty = tty
-        # A buffer between the two, so that only what was flushed is received.
+        # A buffer in between, so that only what was flushed is received.
         buffer = io.BufferedWriter(cast("io.RawIOBase", self.received))
         super().__init__(buffer, encoding, errors, line_buffering=line_buffering)
 
@@ -116,7 +114,7 @@ def run_main(
 
 @contextmanager
 def _global_state_restored() -> Iterator[None]:
-    """Restore the handlers of signals and of the logger, which ``main`` changes for good."""
+    """Restore the handlers of signals and of the logger, which ``main`` changes."""
     handlers = {number: signal.getsignal(number) for number in SIGNALS}
     logger = logging.getLogger("cirrus_ext")
     level, before = logger.level, list(logger.handlers)
@@ -131,7 +129,7 @@ def _global_state_restored() -> Iterator[None]:
 
 @contextmanager
 def client_defaults(**options: object) -> Iterator[None]:
-    """Change what each new client is made with if nothing else is given."""
+    """Change the default arguments of each new client."""
     with mock.patch.dict(cast("dict[str, object]", CirrusClient.__init__.__kwdefaults__), options):
         yield
 
@@ -149,14 +147,10 @@ def mycirrus(
     """Run the command in this process; no retry waits.
 
     Args:
-        words: What comes after ``mycirrus``.
-        standin: The server, which then needs no socket. Without it and without `base_url` there
-            is a fresh one.
+        words: The arguments of ``mycirrus``.
+        standin: The server, without a socket; a new one if neither it nor `base_url` is given.
         base_url: The server, if it is on a socket.
-        cwd: The folder to run in.
-        typed: Standard input.
-        tty: Standard output and stderr are a terminal, and not pipes.
-        encoding: Of all streams.
+        cwd, typed, tty, encoding: As for `run_main`.
         variables: The environment, besides that of `environment`.
     """
     defaults: dict[str, object] = {"_clock": FakeClock().clock()}
@@ -188,7 +182,7 @@ def refused(*words: str, cwd: Path | None = None, **options: Any) -> str:
 
 
 def _transport(standin: Standin) -> httpx.MockTransport:
-    """The stand-in without a socket, and with the Date that each server sends."""
+    """The stand-in without a socket, and with a Date header."""
 
     def handle(request: httpx.Request) -> httpx.Response:
         reply = standin.handle(Request.of(request))
@@ -202,7 +196,7 @@ def mycirrus_process(*words: str, **options: Any) -> subprocess.CompletedProcess
     """Run the command as a process, to its end.
 
     Args:
-        words: What comes after ``mycirrus``.
+        words: The arguments of ``mycirrus``.
         options: As for `started`.
     """
     with started(*words, **options) as process:
@@ -222,13 +216,13 @@ def started(
     """Start the command as a process, and kill it at the end of the block if it still runs.
 
     Args:
-        words: What comes after ``mycirrus``.
-        script: What bash does with the command, which is ``"$@"``.
+        words: The arguments of ``mycirrus``.
+        script: The script of bash, in which ``"$@"`` is the command.
         stdout: A file descriptor.
         base_url: The server.
         variables: The environment, besides that of `environment`.
     """
-    skip_on_windows("the command is started by bash, and stopped by signals")
+    skip_on_windows("bash starts the command, and signals stop it")
     with subprocess.Popen(
         ["bash", "-c", script, "bash", MYCIRRUS, *words],  # noqa: S607 - whichever bash there is
         env=environment(base_url, **variables),
@@ -249,7 +243,7 @@ class BlockingServer(Standin):
 
     Attributes:
         after: How many requests are answered at once.
-        reached: Set when one more has come.
+        reached: Set when another one has arrived.
         released: Set by the test.
     """
 

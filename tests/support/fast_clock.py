@@ -1,7 +1,7 @@
-"""An event loop whose time flies: who sleeps an hour in it waits for nothing.
+"""An event loop in which a sleep of an hour takes no time.
 
-Time stands still while there is work, and jumps to the next timer when there is none. Nothing in it
-may wait for the real world (sockets, threads).
+Its time stands still while there is work, and jumps to the next timer when there is none. Nothing
+in it may wait for sockets or threads.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 class _Jumping(selectors.DefaultSelector):
-    """Instead of waiting for something to happen, lets the time pass."""
+    """Instead of waiting, advances the time."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -23,14 +23,12 @@ class _Jumping(selectors.DefaultSelector):
 
     def select(self, timeout: float | None = None) -> list[Any]:
         if timeout is None:
-            raise RuntimeError("nothing is left that could ever happen")
+            raise RuntimeError("there is no timer left")
         self.seconds += max(0.0, timeout)
         return list(super().select(0))
 
 
 class FastLoop(asyncio.SelectorEventLoop):
-    """An event loop with a clock of its own."""
-
     def __init__(self) -> None:
         self._jumping = _Jumping()
         super().__init__(self._jumping)
@@ -40,11 +38,9 @@ class FastLoop(asyncio.SelectorEventLoop):
 
 
 def run(main: Coroutine[Any, Any, T]) -> T:
-    """Run to the end, in no time."""
     with asyncio.Runner(loop_factory=FastLoop) as runner:
         return runner.run(main)
 
 
 def clock() -> Clock:
-    """The clock of a client in the loop that runs now."""
     return Clock(monotonic=asyncio.get_running_loop().time)

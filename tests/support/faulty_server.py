@@ -1,4 +1,4 @@
-"""A server of bare sockets that does what no well-behaved one would: faults of the wire itself."""
+"""A server of plain sockets with faults of the connection and of HTTP."""
 
 import socket
 import ssl
@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 from tests.support.windows import WINDOWS
 
 LOOPBACK = "127.0.0.1"
-LIFETIME = 20.0  # seconds after which a connection is given up, whatever the client does
+LIFETIME = 20.0  # seconds after which a connection is closed, whatever the client does
 
 
 @dataclass
 class Wire:
-    """One connection, after its request has come.
+    """One connection, after its request has arrived.
 
     Attributes:
         plug: The socket.
@@ -30,18 +30,17 @@ class Wire:
     over: threading.Event
 
     def send(self, data: bytes) -> None:
-        """Send all of it."""
         self.plug.sendall(data)
 
     def drip(self, data: bytes, seconds: float) -> None:
-        """Send a byte at a time, with a pause before each, for as long as anybody listens."""
+        """Send a byte at a time, with a pause before each, until the server stops."""
         for byte in data:
             if self.over.wait(seconds):
                 return
             self.send(bytes([byte]))
 
     def reset(self) -> None:
-        """Slam the door: the client sees a reset and not an end."""
+        """Close the connection with RST instead of FIN."""
         form = "hh" if WINDOWS else "ii"
         self.plug.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack(form, 1, 0))
         self.plug.close()
@@ -51,45 +50,42 @@ Act = Callable[[Wire], None]
 
 
 def head(length: int, status: str = "200 OK", *lines: str) -> bytes:
-    """The head of a response, which promises so many bytes of JSON."""
+    """The head of a response with so many bytes of JSON."""
     fields = ["Content-Type: application/json", f"Content-Length: {length}", "Connection: close"]
     return "\r\n".join([f"HTTP/1.1 {status}", *fields, *lines, "", ""]).encode()
 
 
 def answer(body: bytes = b"[]", status: str = "200 OK", *lines: str) -> Act:
-    """Answer as one should."""
     return lambda wire: wire.send(head(len(body), status, *lines) + body)
 
 
 def reset(wire: Wire) -> None:
-    """Reset the connection instead of an answer."""
     wire.reset()
 
 
 def reset_in_the_body(wire: Wire) -> None:
-    """Reset the connection when a part of the body is out."""
+    """Reset the connection after a part of the body."""
     wire.send(head(1000) + b"[")
     time.sleep(0.05)  # so that the client has read it
     wire.reset()
 
 
 def hang_up(wire: Wire) -> None:
-    """Close without an answer."""
     del wire
 
 
 def break_off(wire: Wire) -> None:
-    """Close before the body is whole."""
+    """Close before the end of the body."""
     wire.send(head(1000) + b"[")
 
 
 def talk_nonsense(wire: Wire) -> None:
-    """Send what is not HTTP."""
+    """Send a line that is not HTTP."""
     wire.send(b"220 mail.example ESMTP ready\r\n\r\n")
 
 
 def say_nothing(wire: Wire) -> None:
-    """Keep the connection, and silent."""
+    """Keep the connection, and send nothing."""
     wire.over.wait(LIFETIME)
 
 
@@ -109,9 +105,9 @@ class Faulty:
     """The server.
 
     Attributes:
-        base_url: Where it is.
-        heads: The heads of the requests that have come.
-        connections: How many connections have been made, also such as brought no request.
+        base_url: Its address.
+        heads: The heads of the requests so far.
+        connections: The number of connections, with and without a request.
     """
 
     base_url: str
@@ -121,10 +117,10 @@ class Faulty:
 
 @contextmanager
 def faulty(*acts: Act, context: ssl.SSLContext | None = None) -> Iterator[Faulty]:
-    """Serve the acts in order, one to a connection, and the last one from then on.
+    """Do one of the acts for each connection, in order, and the last one for all others.
 
     Args:
-        acts: What to do when the head of a request has come.
+        acts: What to do after the head of a request.
         context: For TLS.
     """
     listener = socket.create_server((LOOPBACK, 0))
@@ -165,6 +161,6 @@ def _read_head(plug: socket.socket) -> bytes:
     data = b""
     while b"\r\n\r\n" not in data:
         if not (more := plug.recv(65536)):
-            raise ConnectionError("no request came")
+            raise ConnectionError("no request")
         data += more
     return data

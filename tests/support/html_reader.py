@@ -12,7 +12,7 @@ class Element:
     children: list["Element | str"] = field(default_factory=list)
 
     def all(self, tag: str = "", kind: str = "") -> Iterator["Element"]:
-        """This element and those in it, in order; of a tag or a class if one is given."""
+        """This element and those in it, in order; only those of the tag and the class, if given."""
         if (not tag or tag == self.tag) and (
             not kind or kind in self.attributes.get("class", "").split()
         ):
@@ -23,7 +23,6 @@ class Element:
 
     @property
     def text(self) -> str:
-        """All text in it, on one line."""
         parts = [child if isinstance(child, str) else child.text for child in self.children]
         return " ".join("".join(parts).split())
 
@@ -57,7 +56,7 @@ class _Reader(HTMLParser):
 
 
 def read(html: str) -> Element:
-    """The root of a report; each element in it is closed."""
+    """Return the root of a report, in which each element is closed."""
     reader = _Reader()
     reader.feed(html)
     reader.close()

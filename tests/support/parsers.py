@@ -1,4 +1,4 @@
-"""The parsers of the command line, by what they are called as: the command and those below it."""
+"""The parsers of the command and of its subcommands, by their names on the command line."""
 
 from mycirrus_cli.contract import whole_parser
 

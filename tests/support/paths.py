@@ -1,4 +1,4 @@
-"""Where this project is."""
+"""The folder of this project."""
 
 from pathlib import Path
 

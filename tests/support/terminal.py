@@ -43,7 +43,6 @@ class Terminal:
 
     @property
     def shows_cursor(self) -> bool:
-        """Whether the cursor is visible."""
         return not self._screen.cursor.hidden
 
     def type(self, text: str) -> None:

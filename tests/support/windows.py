@@ -1,4 +1,4 @@
-"""What cannot run on Windows is skipped there, with the reason."""
+"""Skips tests on Windows, with the reason."""
 
 import sys
 

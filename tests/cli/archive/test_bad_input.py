@@ -15,13 +15,11 @@ FIRST = ("QT1", "--start", "2023-01-01")
 
 
 def foreign(path: Path) -> None:
-    """A database of another program."""
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("CREATE TABLE run (id)")
 
 
 def newer(path: Path) -> None:
-    """An archive of a newer version."""
     Site(path.parent, written("a")).sync(*FIRST)
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA user_version = 2")

@@ -40,7 +40,6 @@ def site(made: Site, tmp_path: Path) -> Site:
 
 
 def tables() -> dict[str, list[str]]:
-    """The columns of each table."""
     with closing(sqlite3.connect(":memory:")) as connection:
         connection.executescript(SCHEMA)
         names = "SELECT name FROM sqlite_master WHERE type = 'table'"

@@ -1,1 +1,1 @@
-"""A guard that makes every connection but one to loopback fail, in tests and in what they start."""
+"""A guard that lets tests and their child processes connect to loopback addresses only."""

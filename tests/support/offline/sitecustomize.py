@@ -1,4 +1,4 @@
-"""The guard. Python runs a ``sitecustomize`` by itself at start, if it is on ``PYTHONPATH``.
+"""The guard. Python imports ``sitecustomize`` at start, if it is on ``PYTHONPATH``.
 
 ``conftest.py`` imports it, and puts this folder on the ``PYTHONPATH`` of child processes. It is an
 audit hook: it sees every connection and every look-up of a name, from any module.
@@ -8,7 +8,7 @@ import sys
 from typing import Any
 
 LOOPBACK = {"127.0.0.1", "::1", "localhost", "", None}
-# The events, and where in their arguments the host or the address is.
+# The events, and the position of the host or the address in their arguments.
 WATCHED = {
     "socket.connect": 1,
     "socket.sendto": 1,
@@ -20,11 +20,10 @@ WATCHED = {
 
 
 class NetworkForbiddenError(RuntimeError):
-    """A test tried to leave this machine. No OSError, so that no client takes it for an outage."""
+    """A test tried to connect elsewhere. No OSError, which a client would take for an outage."""
 
 
 def guard(event: str, arguments: tuple[Any, ...]) -> None:
-    """Refuse a connection that leads elsewhere."""
     if event not in WATCHED:
         return
     target = arguments[WATCHED[event]]
