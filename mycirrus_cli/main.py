@@ -6,7 +6,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager, suppress
 from importlib import import_module
 from types import FrameType
@@ -88,7 +88,7 @@ class _Terminated(KeyboardInterrupt):
 
 
 def _tolerate_environment() -> None:
-    """Let no encoding and no invalid width of the terminal lose output."""
+    """Replace what the terminal cannot encode, and ignore an invalid width of it."""
     with suppress(AttributeError):
         sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]  # a TextIOWrapper has it
     for name in ("COLUMNS", "LINES"):
@@ -126,46 +126,41 @@ def _signals() -> Generator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    wanted = {"SIGINT": _interrupt, "SIGTERM": _terminate, "SIGHUP": _terminate}
-    numbers = {getattr(signal, name): act for name, act in wanted.items() if hasattr(signal, name)}
+    terminate = _handler(_Terminated, TERMINATED)
+    handlers = {"SIGINT": _handler(KeyboardInterrupt, INTERRUPTED)}
+    handlers |= {"SIGTERM": terminate, "SIGHUP": terminate}
+    numbers = {
+        getattr(signal, name): act for name, act in handlers.items() if hasattr(signal, name)
+    }
     before = {number: signal.getsignal(number) for number in numbers}
-    for number, act in numbers.items():
+    for number, handler in numbers.items():
         if before[number] != signal.SIG_IGN:  # as by nohup
-            signal.signal(number, act)
+            signal.signal(number, handler)
     try:
         yield
     except KeyboardInterrupt:  # the process is about to end
+        before.clear()
         raise
-    except BaseException:
-        _restore(before)
-        raise
-    _restore(before)
+    finally:
+        for number, earlier in before.items():
+            signal.signal(number, earlier)
 
 
-def _restore(handlers: dict[Any, Any]) -> None:
-    for number, handler in handlers.items():
-        signal.signal(number, handler)
+def _handler(error: type[KeyboardInterrupt], code: int) -> Callable[[int, FrameType | None], None]:
+    """Return a handler that raises an error, and lets the next such signal end the process.
 
+    A signal that arrives together with the first does not count.
+    """
 
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    del frame
-    _exit_at_next(number, INTERRUPTED)
-    raise KeyboardInterrupt
+    def handle(number: int, frame: FrameType | None) -> None:
+        del frame
+        until = time.monotonic() + SAME_SIGNAL
 
+        def exit_now(*_: object) -> None:
+            if time.monotonic() > until:
+                os._exit(code)
 
-def _terminate(number: int, frame: FrameType | None) -> None:
-    del frame
-    _exit_at_next(number, TERMINATED)
-    raise _Terminated
+        signal.signal(number, exit_now)
+        raise error
 
-
-def _exit_at_next(number: int, code: int) -> None:
-    """Exit at the next such signal, unless it arrives together with the first."""
-    until = time.monotonic() + SAME_SIGNAL
-
-    def exit_now(number: int, frame: FrameType | None) -> None:
-        del number, frame
-        if time.monotonic() > until:
-            os._exit(code)
-
-    signal.signal(number, exit_now)
+    return handle

@@ -3,7 +3,6 @@
 import re
 from argparse import Namespace
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from functools import partial
 
 from cirrus_ext.errors import (
@@ -30,7 +29,7 @@ from .query import utc_now
 from .sdk_errors import exit_code, in_one_line
 from .text import first_few, quantity
 
-# Requests that may fail one after the other because the server fails or cannot be reached.
+# So many requests in a row that fail because of the server or the connection end the run.
 MOST_FAILURES = 10
 MOST_SHOWN = 10  # entries in a line
 HEAD = re.compile("[0-9a-fA-F]{64}")
@@ -61,7 +60,7 @@ def run(options: Namespace) -> int:
         failures = _fetch(fetch, store, plan)
         with store.transaction():
             store.end()
-        return _say_end(fetch, store, failures)
+        return _print_results(fetch, store, failures)
 
 
 def _head(options: Namespace) -> bytes | None:
@@ -78,7 +77,7 @@ def _head(options: Namespace) -> bytes | None:
 
 
 def _begin(store: Store, orders: Orders) -> list[HistoryWindow]:
-    """Begin the run, or go on with one that was interrupted; return what is due."""
+    """Begin a run, or continue an interrupted one, and return the windows that are due."""
     added, run = orders.added_to(store.state), orders.run_after(store.state)
     orders.warn_of_the_clock(store.state)
     with store.transaction():
@@ -87,7 +86,7 @@ def _begin(store: Store, orders: Orders) -> list[HistoryWindow]:
 
 
 def _show(orders: Orders) -> None:
-    """Print the requests that there would be."""
+    """Print the requests of the run."""
     state = State()
     if not file.is_new(orders.path):
         with file.opened_to_read(orders.path) as connection:
@@ -101,60 +100,42 @@ def _show(orders: Orders) -> None:
 
 
 def _fetch(fetch: Fetch, store: Store, plan: Sequence[HistoryWindow]) -> list[CirrusError]:
-    """Fetch windows and commit them as they come.
+    """Fetch windows, and commit them as they arrive.
 
     Returns:
         The errors of the windows that failed.
 
     Raises:
-        CirrusError: All others would fail as well; the run is interrupted.
+        CirrusError: All others would fail as well, because of the key or the server; the run is
+            interrupted.
     """
-    failures = _Failures()
+    errors: list[CirrusError] = []
+    in_a_row = 0
     try:
         with committing(store) as keep:
 
             def fail(error: CirrusError) -> None:
-                failures.add(error)
+                nonlocal in_a_row
+                in_a_row += isinstance(error, APIConnectionError | ServerError)
+                is_of_the_key = isinstance(error, AuthenticationError | RateLimitError)
+                if is_of_the_key or in_a_row == MOST_FAILURES:
+                    raise error
+                errors.append(error)
                 keep(partial(store.failed, error.window, error))
 
             with fetch.windows(plan, on_failure=fail) as answers:
                 for window, records in answers:
-                    failures.in_a_row = 0
+                    in_a_row = 0
                     keep(partial(store.answered, window, records))
     except (CirrusError, KeyboardInterrupt) as error:
         done = f"{fetch.answered:,} of {quantity(len(plan), 'request')} are done"
         error.add_note(f"{done}; the same command goes on from there")
         raise
-    return failures.errors
+    return errors
 
 
-@dataclass
-class _Failures:
-    """The errors of windows.
-
-    Attributes:
-        errors: All of them.
-        in_a_row: How often the server failed or could not be reached, since its last answer.
-    """
-
-    errors: list[CirrusError] = field(default_factory=list[CirrusError])
-    in_a_row: int = 0
-
-    def add(self, error: CirrusError) -> None:
-        """Add one.
-
-        Raises:
-            CirrusError: It is not the window's, but the key's or the server's.
-        """
-        self.in_a_row += isinstance(error, APIConnectionError | ServerError)
-        is_of_the_key = isinstance(error, AuthenticationError | RateLimitError)
-        if is_of_the_key or self.in_a_row == MOST_FAILURES:
-            raise error
-        self.errors.append(error)
-
-
-def _say_end(fetch: Fetch, store: Store, failures: Sequence[CirrusError]) -> int:
-    """Say what the run came to, and return the exit code."""
+def _print_results(fetch: Fetch, store: Store, failures: Sequence[CirrusError]) -> int:
+    """Print the results of the run, and return its exit code."""
     counts, unseen = store.counts(), store.newly_unseen()
     for word, entries in store.gone().items():
         echo(f"{word}: {first_few(entries, MOST_SHOWN)}")

@@ -1,4 +1,4 @@
-"""What ``mycirrus sync`` is asked to do with an archive."""
+"""What ``mycirrus sync`` has to do with an archive."""
 
 from argparse import Namespace
 from dataclasses import dataclass
@@ -19,13 +19,13 @@ from .state import Run, State
 
 @dataclass(frozen=True)
 class Orders:
-    """What the command line asks for.
+    """The arguments of the command.
 
     Attributes:
         path: The archive.
-        serials: The instruments that it names.
+        serials: The instruments that are named.
         start: The start of new instruments.
-        retire: Instruments that are to be requested no more.
+        retire: Instruments to stop requesting.
         server: The address of the API.
         verify: Whether to read everything again.
         now: The time.
@@ -44,7 +44,7 @@ class Orders:
         """Read them from the command line.
 
         Raises:
-            CommandError: They contradict each other, or cannot be read.
+            CommandError: They are invalid, or contradict each other.
         """
         start = start_of(options, now.replace(microsecond=0))
         if start is not None and start >= now:
@@ -56,10 +56,10 @@ class Orders:
         return cls(path, serials, start, retire, server, options.verify, now)
 
     def added_to(self, state: State) -> dict[str, str]:
-        """The start of each instrument that is new, or was retired.
+        """Return the start of each instrument that is new, or was retired.
 
         Raises:
-            CommandError: The archive is not one for these orders.
+            CommandError: The archive contradicts the arguments.
         """
         known = state.instruments
         if state.runs and state.runs[-1].server != self.server:
@@ -90,13 +90,13 @@ class Orders:
         }
 
     def run_after(self, state: State) -> Run | None:
-        """The run that begins; None if an interrupted one goes on."""
+        """Return the run that begins; None if an interrupted one is continued."""
         if state.interrupted(self.now, verify=self.verify):
             return None
         until = text_of(self.now.replace(microsecond=0))
-        ids = {"begun": state.number + 1, "id": len(state.runs) + 1}
         return Run(
-            **ids,
+            begun=state.number + 1,
+            id=len(state.runs) + 1,
             started=text_of(self.now),
             until=until,
             server=self.server,
@@ -105,7 +105,7 @@ class Orders:
         )
 
     def warn_of_the_clock(self, state: State) -> None:
-        """Say so if the clock is not where it was."""
+        """Print a warning if the clock was set back."""
         if state.runs and text_of(self.now) < state.runs[-1].started:
             before = wire_time(time_of(state.runs[-1].started))
             echo(f"warning: the clock is at {wire_time(self.now)}, and was at {before}")

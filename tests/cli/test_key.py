@@ -1,13 +1,14 @@
 """The key comes from a file, the environment or the keyring, and never from an argument."""
 
 import sys
-import types
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
 from mycirrus_cli.exits import CommandError
-from mycirrus_cli.keys import KEYRING_SERVICE, KEYRING_USER, find_key
+from mycirrus_cli.keys import find_key
 from mycirrus_contract.standin.adapters import Standin
 from mycirrus_contract.standin.rules import DEMO_KEY
 from tests.support.command import LOG, YEARS, mycirrus, refused
@@ -113,33 +114,20 @@ def test_a_key_as_an_argument_is_refused_and_not_repeated(words: tuple[str, ...]
     assert SECRET not in refused(*words)
 
 
-class Keyring(types.ModuleType):
-    """A keyring that holds what ``keyring set mycirrus api-key`` has put there."""
-
-    def get_password(self, service: str, user: str) -> str | None:
-        return SECRET if (service, user) == ("mycirrus", "api-key") else None
-
-
-class Locked(types.ModuleType):
-    """A keyring that does not open."""
-
-    def get_password(self, service: str, user: str) -> str | None:
-        raise RuntimeError(service, user)
-
-
 def test_the_keyring_is_asked_last(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "keyring", Keyring("keyring"))
+    kept = {("mycirrus", "api-key"): SECRET}  # by `keyring set mycirrus api-key`
+    keyring = SimpleNamespace(get_password=lambda *name: kept.get(name))
+    monkeypatch.setitem(sys.modules, "keyring", cast("Any", keyring))
 
-    assert (KEYRING_SERVICE, KEYRING_USER) == ("mycirrus", "api-key")
     assert find_key(None)[0].reveal() == SECRET
     assert find_key(None)[1] == "the keyring"
     monkeypatch.setenv("MYCIRRUS_API_KEY", DEMO_KEY)
     assert find_key(None)[0].reveal() == DEMO_KEY
 
 
-@pytest.mark.parametrize("module", [None, Locked("keyring")], ids=["none", "locked"])
-def test_no_keyring_and_a_locked_one_have_no_key(
-    module: object, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("module", [None, SimpleNamespace()], ids=["missing", "broken"])
+def test_a_keyring_that_cannot_be_used_has_no_key(
+    module: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "keyring", module)
 
