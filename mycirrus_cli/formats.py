@@ -1,6 +1,5 @@
 """The formats that ``mycirrus log`` writes."""
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, tzinfo
@@ -42,16 +41,9 @@ FORMATS = {
 }
 
 
-def format_of(path: str | os.PathLike[str]) -> str | None:
-    """Return the format of a file by the end of its name, in lower or upper case.
-
-    Args:
-        path: The file, which need not exist.
-
-    Returns:
-        A key of `FORMATS`, or None if the name ends otherwise.
-    """
-    suffix = Path(path).suffix.lower()
+def format_of(path: Path) -> str | None:
+    """Return the format of a file by the end of its name, in lower or upper case."""
+    suffix = path.suffix.lower()
     return next((name for name, one in FORMATS.items() if suffix in one.suffixes), None)
 
 

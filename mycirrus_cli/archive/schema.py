@@ -1,8 +1,8 @@
-"""The tables of an archive, and what the chain of hashes covers: each column of each table.
+"""The tables of an archive; the chain of hashes covers each column of each table.
 
-A commit has a number: 1, 2, 3, ... A row has the number of the commit that wrote it, and where a
-row is completed later (a run ends, an entry is missing), also the number of that commit. No row is
-deleted, and no column that has a value gets another.
+Commits are numbered: 1, 2, 3, ... A row has the number of the commit that wrote it. If a row is
+completed later (a run ends, an entry is missing), it also has the number of that commit. No row is
+deleted, and no value is replaced by another.
 
 All times are texts in UTC with six digits after the second, so that their order is that of time.
 """
@@ -12,8 +12,8 @@ from dataclasses import dataclass
 APPLICATION_ID = 0x4D434152  # "MCAR", in the header of the file
 VERSION = 1  # `PRAGMA user_version`
 
-# Of a window: it was answered; or it had no entry although the archive has some in it, and the
-# instrument had none in any other window of the run.
+# Results of a window: it was answered; or it has no entry although the archive has some in it, and
+# the instrument has none in any other window of the run.
 ANSWERED, UNSEEN = "answered", "no longer seen"
 
 _TABLES = """
@@ -101,7 +101,7 @@ _FIXED = {  # columns that are written with the row
 }
 _LATER = {"run": "ended", "instrument": "retired", "entry": "missing_since"}
 _REFUSAL = "BEGIN SELECT RAISE(ABORT, 'an archive keeps every row as it was written'); END;"
-# Against mistakes: the chain would notice them, and there is no way back.
+# Against mistakes, which the chain would notice, but which could not be undone.
 _TRIGGERS = "\n".join(
     [
         *(f"CREATE TRIGGER {table}_kept BEFORE DELETE ON {table} {_REFUSAL}" for table in _FIXED),
@@ -122,10 +122,10 @@ SCHEMA = _TABLES + _VIEWS + _TRIGGERS
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of change: what a commit can write.
+    """A kind of change that a commit can write.
 
     Attributes:
-        name: Of the table, or what happens to its row.
+        name: The table, or what happens to its row.
         write: The statement that writes one.
         read: The statement that returns all of them, by commit: the name, the number of the commit
             and the values that `write` took, in the same order.
@@ -136,12 +136,17 @@ class Kind:
     read: str
 
 
-RUN = Kind(
-    "run",
-    "INSERT INTO run (begun, id, started, until, server, version, verify) "
-    "VALUES (?, ?, ?, ?, ?, ?, ?)",
-    "SELECT 'run', begun, id, started, until, server, version, verify FROM run ORDER BY begun",
-)
+def _row(table: str, columns: str, order: str) -> Kind:
+    """Return the kind of a new row; the first column is the number of the commit."""
+    values = ", ".join("?" for _ in columns.split(", "))
+    return Kind(
+        table,
+        f"INSERT INTO {table} ({columns}) VALUES ({values})",  # noqa: S608 - all of it is here
+        f"SELECT '{table}', {columns} FROM {table} ORDER BY {order}",  # noqa: S608 - likewise
+    )
+
+
+RUN = _row("run", "begun, id, started, until, server, version, verify", "begun")
 END = Kind(
     "end",
     "UPDATE run SET ended = ?, answered = ?, failed = ?, new = ?, changed = ?, missing = ? "
@@ -149,29 +154,19 @@ END = Kind(
     "SELECT 'end', ended, answered, failed, new, changed, missing, id FROM run "
     "WHERE coalesce(ended, answered, failed, new, changed, missing) IS NOT NULL ORDER BY ended",
 )
-INSTRUMENT = Kind(
-    "instrument",
-    "INSERT INTO instrument (added, id, serial, start) VALUES (?, ?, ?, ?)",
-    "SELECT 'instrument', added, id, serial, start FROM instrument ORDER BY added, id",
-)
+INSTRUMENT = _row("instrument", "added, id, serial, start", "added, id")
 RETIRED = Kind(
     "retired",
     "UPDATE instrument SET retired = ? WHERE id = ?",
     "SELECT 'retired', retired, id FROM instrument WHERE retired IS NOT NULL ORDER BY retired, id",
 )
-WINDOW = Kind(
+WINDOW = _row(
     "window",
-    "INSERT INTO window VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-    "SELECT 'window', number, run, instrument, start, until, result, found, new, changed, missing "
-    "FROM window ORDER BY number",
+    "number, run, instrument, start, until, result, found, new, changed, missing",
+    "number",
 )
-ENTRY = Kind(
-    "entry",
-    "INSERT INTO entry (first_seen, id, instrument, time, user, message, extra) "
-    "VALUES (?, ?, ?, ?, ?, ?, ?)",
-    # Each commit has greater ids than those before it: no need to sort.
-    "SELECT 'entry', first_seen, id, instrument, time, user, message, extra FROM entry ORDER BY id",
-)
+# Each commit has greater ids than those before it, so this needs no sorting.
+ENTRY = _row("entry", "first_seen, id, instrument, time, user, message, extra", "id")
 MISSING = Kind(
     "missing",
     "UPDATE entry SET missing_since = ? WHERE id = ?",

@@ -244,12 +244,11 @@ def test_the_table_names_the_instruments_without_an_entry() -> None:
 def test_without_output_a_format_goes_to_standard_output(form: str, tmp_path: Path) -> None:
     """The same bytes as into a file."""
     words = ("log", "QT123456", *YEARS, "--format", form)
-    one, two = mycirrus(*words), mycirrus(*words, "--output", "-")
+    done = mycirrus(*words)
     mycirrus(*words, "--output", "log", cwd=tmp_path)
 
-    assert len(one.stdout.splitlines()) > 30
-    assert one.stdout == two.stdout
-    assert one.stdout.encode() == (tmp_path / "log").read_bytes()
+    assert len(done.stdout.splitlines()) > 30
+    assert done.stdout.encode() == (tmp_path / "log").read_bytes()
 
 
 def test_the_line_on_stderr_counts_requests_and_entries_and_names_the_file(tmp_path: Path) -> None:

@@ -35,7 +35,8 @@ def test_the_report_says_what_was_requested_from_which_server(file: Path) -> Non
     )
     for words in (
         "2 instruments, 35 entries",
-        "From 2019-01-01T00:00:00Z (included) to 2024-01-01T00:00:00Z (not included)",
+        "From 2019-01-01T00:00:00Z (included) to 2024-01-01T00:00:00Z (not included), 1,826 days",
+        "All times are in UTC. Created 20",
         f"with mycirrus-sdk {cirrus_ext.__version__} from {NOWHERE}, in 13 requests",
     ):
         assert words in text_of(file)

@@ -82,18 +82,7 @@ def test_a_run_that_is_killed_at_any_commit_is_continued(*, before: bool, site: 
         assert list(site.folder.iterdir()) == [site.path]
 
 
-def test_a_change_that_a_killed_run_has_found_is_reported_by_the_next(site: Site) -> None:
-    site.sync(*FIRST)
-    site.entries.pop(0)
-    with killed_at(4), pytest.raises(KilledError):  # before the end of the run
-        site.run("sync", "fleet.db", "--concurrency", "1")
-    site.now += DAY
-
-    assert "mycirrus: missing: QT1 at 2025-12-29T03:00:00Z\n" in site.sync(code=5)
-
-
 # Processes
-
 
 WORDS = ("QT123456", "QT234567", "QT345678", "--last", "5y", "--concurrency", "2")
 WINDOWS = 18

@@ -38,16 +38,6 @@ def test_a_run_after_a_pause_sends_the_least_requests(days: int, requests: int, 
     assert site.current() == site.truth(["QT1"])
 
 
-def test_verify_reads_everything_again(site: Site) -> None:
-    site.entries.insert(0, Entry("QT1", "2021-03-01T00:00:00.000Z", "Ann", "early"))
-    first = site.requests("QT1", *YEARS)
-    site.entries[0] = Entry("QT1", "2021-03-01T00:00:00.000Z", "Ann", "corrected")
-    later, verified = site.requests(), site.requests("--verify", code=5)
-
-    assert (first, later, verified) == (6, 1, 6)
-    assert site.current() == site.truth(["QT1"])
-
-
 def test_a_new_instrument_is_read_from_its_start_and_a_retired_one_not_at_all(site: Site) -> None:
     site.sync("QT1", *YEARS)
     added = site.requests("QT2", "--last", "2y")
