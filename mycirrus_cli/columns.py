@@ -27,7 +27,7 @@ class Writer(Protocol):
 
 
 def valid_text(text: str) -> str:
-    r"""Return a text that UTF-8 can hold: JSON may have half a character, such as ``\ud800``."""
+    r"""Return a text that UTF-8 can hold: JSON may contain a surrogate, such as ``\ud800``."""
     return _SURROGATES.sub("\N{REPLACEMENT CHARACTER}", text)
 
 

@@ -9,7 +9,7 @@ INTERRUPTED, TERMINATED = 130, 143
 EXIT_CODES = {
     DONE: "done",
     FAILED: "the API refused or failed, the output could not be written, an archive does not "
-    "fit its chain, or doctor found something to mend",
+    "fit its chain, or doctor found a fault",
     BAD_USAGE: "bad usage; nothing was sent",
     UNREACHABLE: "throttled or unreachable, or the archive is in use: try again later",
     OVERDUE: "done, and an instrument is over --max-gap (report only)",

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 ROWS_IN_A_GROUP = 65_536
 DESCRIPTIONS = {
-    "instrument": "serial number that was asked for",
+    "instrument": "requested serial number",
     "time": "when the entry was made, in UTC",
     "user": "who made it; null if the API has no user",
     "message": "its text; null if there is none",

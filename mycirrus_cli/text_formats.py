@@ -108,7 +108,7 @@ def _object(record: "CalibrationRecord") -> bytes:
     """Return a JSON object on one line, for readers with any definition of a line's end."""
     text = ENCODER.encode(dict(zip(COLUMNS, _cells(record), strict=True)))
     text = LINE_ENDS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
-    return valid_text(text).encode()  # strict readers refuse half a character, escaped too
+    return valid_text(text).encode()  # strict readers refuse surrogates, escaped or not
 
 
 class NDJSONWriter:

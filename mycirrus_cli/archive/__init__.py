@@ -1,6 +1,6 @@
 """The archive: a SQLite file that ``mycirrus sync`` keeps up to date, and that shows each change.
 
-`schema` says which tables there are and which of their rows the chain covers, `chain` computes and
-verifies it, `file` opens a file, `state` is what was read so far, `planning` which windows are
-due, `store` writes, and `reading` reads.
+`schema` has the tables, `chain` the hashes over them, and `checking` verifies those. `file` opens
+an archive. `state` is what was read so far and what is due, `orders` what the command asks for,
+`store` and `writer` write, and `reading` reads for other commands.
 """

@@ -1,4 +1,4 @@
-"""The chain: a hash for each commit, over the hash before it and over what the commit wrote."""
+"""The chain: a hash of each commit, which covers the hash before it and what the commit wrote."""
 
 import hashlib
 import json
@@ -19,7 +19,7 @@ _ENCODER = json.JSONEncoder(separators=(",", ":"))
 
 
 class BrokenChainError(Exception):
-    """What is in the file is not what was committed.
+    """The file does not hold what was committed.
 
     Attributes:
         number: The first commit that does not fit.
@@ -52,7 +52,7 @@ def next_hash(before: bytes, changes: Sequence[Change]) -> bytes:
 
 
 def verified(connection: sqlite3.Connection) -> Iterator[Commit]:
-    """Yield all commits, each after it was found to fit the chain.
+    """Yield all commits, each after it was verified.
 
     Raises:
         BrokenChainError: One does not fit, or the tables are not those of `SCHEMA`.

@@ -1,4 +1,4 @@
-"""Says whether an archive is as it was written."""
+"""Checks that an archive is as it was written."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from .file import opened_to_read
 
 
 def fitting(path: Path, connection: sqlite3.Connection) -> Iterator[Commit]:
-    """Yield the commits of an archive, each after it was found to fit the chain.
+    """Yield the commits of an archive, each after it was verified.
 
     Raises:
         CommandError: One does not fit.
@@ -25,7 +25,7 @@ def fitting(path: Path, connection: sqlite3.Connection) -> Iterator[Commit]:
 
 
 def _place_of(number: int, connection: sqlite3.Connection) -> str:
-    """The commit and its run, if there is one."""
+    """Return the commit and its run, if there is one."""
     if not number:
         return ""
     rows = connection.execute(
@@ -40,10 +40,10 @@ def check(path: Path, head: bytes | None) -> str:
 
     Args:
         path: The archive.
-        head: A hash that was kept elsewhere and has to be in the chain.
+        head: A hash that was kept elsewhere and must be in the chain.
 
     Returns:
-        What is in it, in one line.
+        A summary in one line.
 
     Raises:
         CommandError: It is not as it was written, or the hash is not in it.

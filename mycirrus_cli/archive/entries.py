@@ -1,4 +1,4 @@
-"""Entries: as rows of an archive, and what an answer changes in them."""
+"""Entries as rows of an archive, and the changes that an answer causes."""
 
 import json
 from collections import Counter, defaultdict
@@ -16,10 +16,10 @@ Columns = tuple[str, str, str | None, str | None, str]
 
 
 def columns_of(record: CalibrationRecord) -> Columns:
-    """Return an entry as a row has it.
+    """Return the columns of an entry.
 
-    SQLite holds no half characters, which JSON may name. A text that has one is in ``extra`` as it
-    was, and in its column with U+FFFD.
+    SQLite cannot hold surrogates, which JSON may contain. A text with one is unchanged in
+    ``extra``, and has U+FFFD instead in its column.
     """
     texts, extra = {"user": record.user, "message": record.message}, dict(record.extra)
     for name, text in texts.items():
@@ -44,7 +44,7 @@ class Difference:
     Attributes:
         added: Entries that the archive does not have.
         gone: The ids of entries that are no longer in the answer.
-        changed: How many of both are at the same time: another text in the place of one.
+        changed: How many of both have the same time: one replaces the other.
     """
 
     added: list[Columns]

@@ -10,13 +10,13 @@ from mycirrus_cli.exits import BAD_USAGE, FAILED, UNREACHABLE, CommandError
 
 from .schema import APPLICATION_ID, SCHEMA, VERSION
 
-# Each commit is on the disk, and the journal is gone, before its hash is shown to anybody.
+# Each commit is on the disk, and its journal is deleted, before its hash is shown.
 SYNCHRONOUS = "EXTRA"
 PATIENCE = 60  # seconds to wait for a program that reads, or that commits
 
 
 def path_of(name: str) -> Path:
-    """Return the file that a name on the command line means; no name has a special meaning.
+    """Return the path of an archive; no name has a special meaning.
 
     Raises:
         CommandError: It cannot be a file.
@@ -84,14 +84,14 @@ def opened_to_write(path: Path) -> Generator[sqlite3.Connection]:
 
 
 def commit(connection: sqlite3.Connection) -> None:
-    """Put what was written on the disk, and begin the next transaction."""
+    """Write the transaction to the disk, and begin the next one."""
     connection.execute("COMMIT")
     connection.execute("BEGIN IMMEDIATE")
 
 
 def _connect(path: Path, mode: str) -> sqlite3.Connection:
-    # As an address, in which a name such as :memory: or a?b has no meaning. Two threads use it,
-    # one after the other.
+    # In a URI, names such as :memory: and a?b have no special meaning. Two threads use the
+    # connection, one after the other.
     connection = sqlite3.connect(
         f"{path.resolve().as_uri()}?mode={mode}",
         uri=True,
@@ -105,7 +105,7 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection:
 
 
 def _make(connection: sqlite3.Connection) -> None:
-    """Make the tables; they are there with the first commit."""
+    """Create the tables; the first commit writes them to the disk."""
     for statement in SCHEMA.split(";\n"):
         connection.execute(statement)
     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
@@ -126,7 +126,7 @@ def _check_header(path: Path, connection: sqlite3.Connection) -> None:
 
 @contextmanager
 def _explained(path: Path) -> Generator[None]:
-    """Say in one line what the system or SQLite refuses."""
+    """Report an error of SQLite in one line."""
     try:
         yield
     except sqlite3.Error as error:

@@ -1,4 +1,4 @@
-"""Ranges of time as an archive has them: pairs of texts, in whose order is that of time."""
+"""Ranges of time in an archive: pairs of texts, which sort as the times do."""
 
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
@@ -17,7 +17,7 @@ def time_of(text: str) -> datetime:
 
 
 class Ranges:
-    """Ranges by time, of which none overlaps or touches another."""
+    """Sorted ranges, none of which overlaps or touches another."""
 
     def __init__(self, ranges: Iterable[Range] = ()) -> None:
         self._ranges: list[Range] = []
@@ -30,7 +30,7 @@ class Ranges:
     def add(self, new: Range) -> None:
         """Add a range, and join it with those that it overlaps or touches."""
         last = self._ranges[-1] if self._ranges else None
-        if last is not None and last[0] <= new[0] <= last[1]:  # the usual case, in an instant
+        if last is not None and last[0] <= new[0] <= last[1]:  # the usual case
             self._ranges[-1] = (last[0], max(last[1], new[1]))
             return
         near = [one for one in self._ranges if new[0] <= one[1] and one[0] <= new[1]]
@@ -38,7 +38,7 @@ class Ranges:
         self._ranges = sorted([one for one in self._ranges if one not in near] + [whole])
 
     def gaps(self, start: str, end: str) -> Iterator[Range]:
-        """Yield what is in none of them, from start to end."""
+        """Yield the parts from start to end that are in none of them."""
         for first, last in self._ranges:
             if start < min(first, end):
                 yield start, min(first, end)

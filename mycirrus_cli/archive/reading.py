@@ -22,7 +22,7 @@ from .file import opened_to_read, path_of
 from .ranges import Range, Ranges, text_of, time_of
 from .state import State
 
-# Options that are about requests.
+# The options for requests.
 _ONLINE = {
     "dry_run": "--dry-run",
     "api_key_file": "--api-key-file",
@@ -33,12 +33,12 @@ _ONLINE = {
 
 @dataclass(frozen=True)
 class Gone:
-    """An entry that is no longer in the answers.
+    """An entry that the API no longer returns.
 
     Attributes:
         record: The entry.
-        since: When the run began that no longer found it; in UTC.
-        is_changed: Whether there was another text at the same time instead.
+        since: The start of the run that no longer found it, in UTC.
+        is_changed: Whether another entry at the same time replaced it.
     """
 
     record: CalibrationRecord
@@ -48,7 +48,7 @@ class Gone:
 
 @dataclass(frozen=True)
 class Unread:
-    """A time of which the archive has nothing, since it was not read."""
+    """A range of time that was not read."""
 
     instrument: str
     start: datetime
@@ -66,12 +66,12 @@ class Facts:
         name: The file.
         server: The address of the API.
         head: The hash of the last commit, in hexadecimal.
-        runs: How many there were.
-        first: When the first run began.
-        last: When the last one began.
+        runs: The number of runs.
+        first: The start of the first run.
+        last: The start of the last one.
         gone: Entries in the range that were changed or are missing.
-        unread: Times in the range that were not read.
-        unseen: Instruments that are no longer seen, and when the run began that saw them no more.
+        unread: Parts of the range that were not read.
+        unseen: Instruments that are no longer seen, each with the start of the run that found it.
     """
 
     name: str
@@ -87,15 +87,15 @@ class Facts:
 
 @dataclass(kw_only=True)
 class Reading(Source):
-    """An archive, and what of it is wanted.
+    """An archive, and a query of it.
 
     Attributes:
         path: The file.
-        query: What is wanted.
+        query: Instruments and range.
         state: What was read so far.
-        is_from_start: Whether the range begins where the archive of an instrument does.
-        is_to_end: Whether it ends where that does.
-        connection: Of `file.opened_to_read`.
+        is_from_start: Whether the range has no start of its own, but that of each instrument.
+        is_to_end: Whether the range has no end of its own, but that of each instrument.
+        connection: From `file.opened_to_read`.
     """
 
     path: Path
@@ -153,7 +153,7 @@ class Reading(Source):
         )
 
     def unread(self) -> list[Unread]:
-        """Return what is wanted and was not read."""
+        """Return the parts of the query that were not read."""
         unread: list[Unread] = []
         for serial in self.instruments:
             one = self.state.instruments[serial]
@@ -173,10 +173,10 @@ class Reading(Source):
 
 @contextmanager
 def opened(options: Namespace) -> Generator[Reading]:
-    """Open the archive of ``--from``, after it was found to fit its chain.
+    """Open the archive of ``--from``, and verify its chain.
 
     Raises:
-        CommandError: It does not fit or is not an archive, or it has nothing of what is wanted.
+        CommandError: It is not an archive, does not fit its chain, or lacks an instrument.
     """
     for name, option in _ONLINE.items():
         if getattr(options, name, None):

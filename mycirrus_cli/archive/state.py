@@ -1,4 +1,4 @@
-"""What an archive has read so far: replayed from its commits, and what is due next."""
+"""What an archive has read so far, according to its commits, and what is due next."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -10,9 +10,9 @@ from .chain import FIRST, Change, Commit
 from .ranges import Range, Ranges, text_of, time_of
 from .schema import ANSWERED, UNSEEN
 
-# Each run reads so much again: with its margins, one request.
+# Each run reads this span again; with its margins, it is one request.
 REREAD = timedelta(days=364)
-# An interrupted run is continued, if it began at most so long ago.
+# An interrupted run can be continued for this long.
 CONTINUED = timedelta(hours=12)
 
 
@@ -34,15 +34,15 @@ class Instrument:
     """What was read of one instrument.
 
     Attributes:
-        id: Of its row.
+        id: The id of its row.
         serial: The serial number.
-        start: The first moment that the archive is to have.
-        is_retired: It is requested no more.
-        read: What was read in runs in which it had entries.
-        empty: What was read since, in runs in which it had none. It may only seem so: without the
-            scope an instrument looks the same. So this counts only until it has entries again.
-        fresh: What was read in the latest run.
-        unseen_since: The commit since which it is no longer seen.
+        start: The first moment to archive.
+        is_retired: Whether it is no longer requested.
+        read: The ranges that were read in runs in which it had entries.
+        empty: The ranges that were read since then, in runs in which it had none. A key without
+            access gets the same answer, so they count only until it has entries again.
+        fresh: The ranges that were read in the latest run.
+        unseen_since: The commit since which it is no longer seen; None if it is seen.
     """
 
     id: int
@@ -62,7 +62,7 @@ class Instrument:
         return self._seen_run == run
 
     def unseen_in(self, run: int) -> list[Range]:
-        """What was read in this run and had no entry, although the archive has some there."""
+        """Return the ranges without an entry in this run in which the archive has some."""
         return self._unseen if self._run == run else []
 
     def add(self, number: int, run: int, window: Range, result: str, found: int) -> None:
@@ -89,8 +89,8 @@ class Instrument:
 
         Args:
             run: The run.
-            trusted: What was read after the end of the run counts only up to here: the clock was
-                wrong then, or is now.
+            trusted: A range that ends after the run counts up to this time only, because the
+                clock was wrong then, or is now.
         """
         known = Ranges(self.fresh if run.id == self._run else ())
         latest = text_of(time_of(run.until) - REREAD)
@@ -105,13 +105,13 @@ class State:
     """What an archive has read so far.
 
     Attributes:
-        number: Of the last commit; 0 if there is none.
+        number: The number of the last commit; 0 if there is none.
         head: The hash of the last commit.
         instruments: By serial number, in the order in which they were added.
         runs: All of them.
         ended: The last commit of the last run that was not interrupted.
-        entries: The rows of entries, current ones and others; the last one's id.
-        instrument_rows: The rows of instruments, likewise.
+        entries: The number of rows of entries, which is the id of the last one.
+        instrument_rows: That of rows of instruments, likewise.
     """
 
     def __init__(self, commits: Iterable[Commit] = ()) -> None:
@@ -123,7 +123,7 @@ class State:
             self.apply(commit)
 
     def interrupted(self, now: datetime, *, verify: bool) -> Run | None:
-        """Return the last run if it did not end, requests the same, and is not old."""
+        """Return the last run if it was interrupted, requests the same, and is recent."""
         run = self.runs[-1] if self.runs else None
         if run is None or self.ended > run.begun or run.verify != verify:
             return None
@@ -136,7 +136,7 @@ class State:
         return [serial for serial, one in self.instruments.items() if not one.is_retired]
 
     def plan(self) -> list[HistoryWindow]:
-        """Return the windows that the last run has still to request."""
+        """Return the windows that the last run still has to request."""
         run = self.runs[-1]
         earlier = (one.until for one in self.runs if one.id != run.id)
         trusted = max((until for until in earlier if until <= run.until), default="")

@@ -35,7 +35,7 @@ Write = tuple[Kind, tuple[Any, ...]]
 
 @dataclass(frozen=True)
 class Counts:
-    """What the windows of a run came to."""
+    """The results of the windows of a run."""
 
     answered: int
     failed: int
@@ -48,23 +48,23 @@ class Store:
     """An archive that one run writes.
 
     Args:
-        connection: Of `file.opened_to_write`.
-        state: What its commits, which fit the chain, say.
+        connection: From `file.opened_to_write`.
+        state: The state after its commits, which fit the chain.
     """
 
     def __init__(self, connection: sqlite3.Connection, state: State) -> None:
         self._connection = connection
         self.state = state
-        # An alarm shall not be lost with an interrupted run: all counts begin after the last end.
+        # All counts begin after the last end, so that what an interrupted run found is reported.
         self._after = state.ended
 
     @contextmanager
     def transaction(self) -> Generator[None]:
-        """Put all commits of the block on the disk together, at its end."""
+        """Write all commits of the block to the disk together, at its end."""
         yield
         file.commit(self._connection)
         row = self._connection.execute("SELECT max(number) FROM chain").fetchone()
-        if row[0] != self.state.number:  # it came in between the two transactions
+        if row[0] != self.state.number:  # between the two transactions
             raise sqlite3.OperationalError("another run has written it")
 
     def begin(self, run: Run | None, added: Mapping[str, str], retired: Iterable[str]) -> None:
@@ -73,20 +73,20 @@ class Store:
             self._commit(writes)
 
     def answered(self, window: HistoryWindow, records: Sequence[CalibrationRecord]) -> None:
-        """Keep what came for a window."""
+        """Record the answer for a window."""
         instrument = self.state.instruments[window.instrument]
         before = self._current(window.instrument, _range(window))
         result, changes = ANSWERED, difference(before, map(columns_of, records))
         if before and not records and not instrument.is_seen_in(self._run):
             result, changes = UNSEEN, Difference([], [], 0)
         gone = list(changes.gone)
-        if records:  # so that what was not seen in other windows is missing there
+        if records:  # then the entries of windows that were empty are missing
             for unseen in instrument.unseen_in(self._run):
                 gone += [row for row, _ in self._current(window.instrument, unseen)]
         self._keep(window, result, len(records), Difference(changes.added, gone, changes.changed))
 
     def failed(self, window: HistoryWindow, error: Exception) -> None:
-        """Keep that there was no answer for a window, and why."""
+        """Record that there was no answer for a window, and why."""
         self._keep(window, type(error).__name__, 0, Difference([], [], 0))
 
     def _keep(self, window: HistoryWindow, result: str, found: int, changes: Difference) -> None:
@@ -136,7 +136,7 @@ class Store:
         return [serial for serial, one in instruments if (one.unseen_since or 0) > self._after]
 
     def gone(self) -> dict[str, list[str]]:
-        """Return which entries were changed and are missing since the last run that ended."""
+        """Return the entries that were changed or are missing since the last run that ended."""
         rows = self._connection.execute(
             "SELECT history.instrument, history.time, changed FROM history JOIN entry USING (id) "
             "WHERE entry.missing_since > ? ORDER BY entry.instrument, entry.time",
@@ -161,11 +161,11 @@ class Store:
 def beginning(
     state: State, run: Run | None, added: Mapping[str, str], retired: Iterable[str]
 ) -> list[Write]:
-    """Return what is written when a run begins.
+    """Return what the first commit of a run writes.
 
     Args:
         state: Of the archive.
-        run: None if an interrupted run goes on.
+        run: None if an interrupted run is continued.
         added: The start of each new instrument, or of one that was retired.
         retired: Serial numbers.
     """

@@ -1,4 +1,4 @@
-"""Commits to an archive in a thread of its own, so that a slow disk holds up no request."""
+"""Commits to an archive in a thread of its own, so that a slow disk delays no request."""
 
 from collections import deque
 from collections.abc import Callable, Generator
@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from .store import Store
 
-# Commits that wait for the disk before requests have to wait for it.
+# The number of commits that can wait for the disk before requests have to wait.
 MOST_WAITING = 4
 
 Keep = Callable[[Callable[[], object]], None]
@@ -15,15 +15,15 @@ Keep = Callable[[Callable[[], object]], None]
 
 @contextmanager
 def committing(store: Store) -> Generator[Keep]:
-    """Commit what the block hands on; what waits at its end is committed too.
+    """Make calls of the store in a thread, the last of them before the block ends.
 
-    What has come while the disk was busy is put on it in one transaction.
+    Calls that arrive while the disk is busy share a transaction.
 
     Yields:
-        A function that takes calls of methods of the store.
+        A function that takes a call.
 
     Raises:
-        Exception: What the store or the disk raised; it is raised by the function, too.
+        Exception: The store or the disk raised it; the function raises it, too.
     """
     waiting: deque[Callable[[], object]] = deque()
     errors: list[BaseException] = []
