@@ -17,7 +17,7 @@ unexport PYTHONPATH PYTHONHOME PYTHONWARNINGS PYTHONDONTWRITEBYTECODE
 unexport PIP_TARGET PIP_PREFIX PIP_ROOT PIP_DRY_RUN PIP_NO_DEPS
 
 # Each step of making .venv leaves a stamp when it is done, so that an incomplete one is made again.
-# The stamps carry the folder's name, because a .venv does not survive a move.
+# The name of a stamp has a checksum of the folder, because a .venv cannot be moved.
 HERE := $(shell pwd | cksum | cut -d ' ' -f 1)
 MADE := .venv/made-$(HERE)
 CONTRACT := .venv/contract-$(HERE)
@@ -25,9 +25,9 @@ DEV := .venv/dev-$(HERE)
 RUN := .venv/bin/python
 # An environment of its own: httpx takes longer to import where click and rich are installed.
 BENCH := .venv-bench/made-$(HERE)
-# What every environment installs with; the versions are those that the tests ran with.
+# Every environment gets the versions that the tests ran with.
 INSTALL := -m pip install --quiet --constraint constraints.txt
-# --group needs pip 25.1; that of a new environment is as old as its Python.
+# --group needs pip 25.1; a new environment has the pip of its Python.
 NEW_PIP := -m pip install --quiet 'pip>=25.1,<27'
 EXTRAS := cli,contract,excel,parquet,report
 PRODUCT := generated cirrus_ext mycirrus_contract mycirrus_cli
@@ -49,7 +49,7 @@ $(MADE):
 	@touch $@
 
 $(CONTRACT): $(MADE) pyproject.toml constraints.txt
-	@echo "Installing what the stand-in and the probe need into .venv ..."
+	@echo "Installing what the stand-in and the contract check need into .venv ..."
 	@$(RUN) $(INSTALL) --editable '.[contract]'
 	@touch $@
 
@@ -97,7 +97,7 @@ check-generated: $(DEV) ## Fail if the client on disk is not what the spec gener
 	@$(RUN) openapi/generate.py --check
 
 .PHONY: pin
-pin: $(DEV) ## Move the pin of the generator or of ruff, and show what changes (PIN=ruff==0.17.6)
+pin: $(DEV) ## Pin another version of the generator or of ruff, and show what changes (PIN=ruff==0.17.6)
 	@$(RUN) openapi/generate.py --pin "$(PIN)"
 
 .PHONY: docs
