@@ -1,7 +1,7 @@
-"""``make demo``: the main job, against a stand-in of the API on a loopback socket.
+"""``make demo``: fetch a history from a stand-in of the API on a loopback socket.
 
-Fetches three years of two instruments through the public SDK, with a 429 and a 503 on the way,
-and then checks the contract of the same stand-in.
+It fetches three years of two instruments with the SDK, with a 429 and a 503 among the answers, and
+then checks the contract of the same stand-in.
 """
 
 import sys
@@ -20,11 +20,11 @@ from mycirrus_contract.standin.rules import DEMO_KEY
 
 INSTRUMENTS = ["QT123456", "QT234567"]
 START, END = "2021-01-01T00:00:00Z", "2024-01-01T00:00:00Z"
-ON_THE_WAY = {2: "429-wait-1", 6: "503-html"}  # the number of a request, and what happens to it
+FAULTS = {2: "429-wait-1", 6: "503-html"}  # by the number of the request
 
 
 def main() -> int:
-    """Show the main job.
+    """Run the demo.
 
     Returns:
         The exit code: that of the contract check, or 130 after Ctrl-C.
@@ -32,7 +32,7 @@ def main() -> int:
     console = Console(highlight=False)
     stay_on_loopback()
     try:
-        with serve(Standin(script=ON_THE_WAY)) as base_url:
+        with serve(Standin(script=FAULTS)) as base_url:
             console.print(f"A stand-in for the MyCirrus API is up at {base_url}.\n")
             fetch(console, base_url)
             console.print("\n[bold]Does it keep its contract?[/]\n")
@@ -47,7 +47,7 @@ def main() -> int:
                     start,
                     end,
                     interval=0,
-                    shows_questions=False,  # what a stand-in answers to them is its own doing
+                    shows_questions=False,  # the answers of a stand-in say nothing about the API
                 ),
             )
     except KeyboardInterrupt:
@@ -56,9 +56,9 @@ def main() -> int:
 
 
 def fetch(console: Console, base_url: str) -> None:
-    """Fetch the history and show it, retries as they happen."""
+    """Fetch the history and print it, and each retry at once."""
 
-    def tell(event: RetryEvent) -> None:
+    def print_retry(event: RetryEvent) -> None:
         console.print(
             f"  attempt {event.attempt} of {event.window.instrument if event.window else '?'}: "
             f"[yellow]{event.reason}[/]; trying again in {event.wait:.1f} s"
@@ -71,7 +71,7 @@ def fetch(console: Console, base_url: str) -> None:
         "less the milliseconds to spare at its ends."
     )
     began = time.monotonic()
-    with CirrusClient(DEMO_KEY, base_url=base_url, on_event=tell) as client:
+    with CirrusClient(DEMO_KEY, base_url=base_url, on_event=print_retry) as client:
         records = list(client.calibration_history(INSTRUMENTS, start=START, end=END))
     console.print(_table(records))
     console.print(f"{len(records)} records in {time.monotonic() - began:.1f} s.")

@@ -2,12 +2,12 @@
 
     python many_accounts.py accounts.toml folder
 
-    # accounts.toml: workers read it, nobody else may
+    # accounts.toml: only the workers may read it
     [airport-north]
     key = "..."
     instruments = ["QT123456", "QT234567"]
 
-DASK_SCHEDULER_ADDRESS names a cluster that runs, whose workers have one thread each and see both
+DASK_SCHEDULER_ADDRESS names a running cluster, whose workers have one thread each and see both
 paths. Without it, this program starts a cluster on this machine.
 """
 
