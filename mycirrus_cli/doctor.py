@@ -118,7 +118,9 @@ def run(options: Namespace) -> int:
 
 def _examine(serial: str | None, server: str, api_key: Secret) -> Examination:
     """Request the log of the last days."""
-    known = serial or _usual_serial()
+    # the first instrument of the contract check
+    usual = os.environ.get(INSTRUMENTS_VARIABLE, "").partition(",")[0].strip()
+    known = serial or usual or None
     found = Examination(known or NO_SERIAL, known is not None, server)
     end = utc_now()
     with CirrusClient(api_key.reveal(), base_url=server, retry=POLICY) as client:
@@ -131,11 +133,6 @@ def _examine(serial: str | None, server: str, api_key: Secret) -> Examination:
             found.error = error
         found.seconds = time.monotonic() - began
     return found
-
-
-def _usual_serial() -> str | None:
-    """Return the first instrument of MYCIRRUS_INSTRUMENTS, which the contract check uses."""
-    return os.environ.get(INSTRUMENTS_VARIABLE, "").partition(",")[0].strip() or None
 
 
 def _key(found: Examination, origin: str) -> Finding:

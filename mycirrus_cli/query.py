@@ -3,8 +3,8 @@
 import re
 import sys
 from argparse import Namespace
+from calendar import monthrange
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -156,13 +156,8 @@ def before(end: datetime, length: tuple[int, str]) -> datetime:
 
 def _months_before(end: datetime, months: int) -> datetime:
     year, month = divmod(end.year * 12 + end.month - 1 - months, 12)
-    for day in range(end.day, 27, -1):
-        try:
-            return end.replace(year=year, month=month + 1, day=day)
-        except ValueError:
-            if year < 1:
-                raise
-    return end.replace(year=year, month=month + 1)
+    _, last_day = monthrange(year, month + 1)
+    return end.replace(year=year, month=month + 1, day=min(end.day, last_day))
 
 
 def serials_of(options: Namespace) -> list[str]:
@@ -178,7 +173,7 @@ def serials_of(options: Namespace) -> list[str]:
             raise CommandError("give either - or --instruments-file, not both")
         file = STANDARD_INPUT
     if file is not None:
-        serials += _listed(_lines_of(file))
+        serials += _listed_in(file)
     for serial, times in Counter(serials).items():
         if times > 1:
             raise CommandError(f"{serial} is named {times} times: name each instrument once")
@@ -193,7 +188,7 @@ def serials_of(options: Namespace) -> list[str]:
     return serials
 
 
-def _lines_of(file: str) -> list[str]:
+def _listed_in(file: str) -> list[str]:
     try:
         if file != STANDARD_INPUT:
             content = Path(file).read_bytes()
@@ -201,18 +196,14 @@ def _lines_of(file: str) -> list[str]:
             raise CommandError("standard input is closed: give --instruments-file FILE")
         else:
             content = sys.stdin.buffer.read()
-        return decoded(content).splitlines()
+        texts = map(str.strip, decoded(content).splitlines())
+        return [text for text in texts if text and not text.startswith("#")]
     except OSError as error:
         raise CommandError(f"--instruments-file {file}: {error.strerror}") from None
     except ValueError:
         raise CommandError(
             f"--instruments-file {file}: must be text in UTF-8, or in UTF-16 with a byte order mark"
         ) from None
-
-
-def _listed(lines: Iterable[str]) -> list[str]:
-    texts = (line.strip() for line in lines)
-    return [text for text in texts if text and not text.startswith("#")]
 
 
 def utc_now() -> datetime:

@@ -43,9 +43,5 @@ def in_one_line(error: CirrusError) -> str:
     """Return what happened, in which window, and what to do about it."""
     window = error.window
     where = "" if window is None else f"{window.instrument} from {window.start.date()}: "
-    advice = _advice(error)
+    advice = next((text for kind, text in _ADVICE.items() if isinstance(error, kind)), "")
     return where + str(error) + (f"; {advice}" if advice else "")
-
-
-def _advice(error: CirrusError) -> str:
-    return next((advice for kind, advice in _ADVICE.items() if isinstance(error, kind)), "")

@@ -6,11 +6,8 @@ from collections.abc import Sequence
 
 def quantity(number: int, noun: str) -> str:
     """``1 entry``, ``1,234 entries``, ``2 days``."""
-    return f"{number:,} {noun if number == 1 else _plural(noun)}"
-
-
-def _plural(noun: str) -> str:
-    return f"{noun[:-1]}ies" if noun.endswith("ry") else f"{noun}s"
+    plural = f"{noun[:-1]}ies" if noun.endswith("ry") else f"{noun}s"
+    return f"{number:,} {noun if number == 1 else plural}"
 
 
 def first_few(serials: Sequence[str], most: int = 5) -> str:

@@ -21,6 +21,17 @@ def _cells(record: "CalibrationRecord") -> tuple[str, str, str | None, str | Non
     return record.instrument, written_time(record.time), record.user, record.message
 
 
+class _StreamWriter:
+    """Keeps the stream, and flushes it at the end."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+
+    def finish(self) -> None:
+        """Flush the stream."""
+        self._stream.flush()
+
+
 # --- CSV
 
 # What a formula starts with, also in the widths of East Asian keyboards.
@@ -64,7 +75,7 @@ class _Lines:
         self._stream.write(line.encode())
 
 
-class CSVWriter:
+class CSVWriter(_StreamWriter):
     """Comma-separated values as in RFC 4180, in UTF-8 without a mark, for spreadsheets.
 
     The header is written at once. A cell that a spreadsheet could run is `guarded`. None and an
@@ -78,7 +89,7 @@ class CSVWriter:
     """
 
     def __init__(self, stream: BinaryIO) -> None:
-        self._stream = stream
+        super().__init__(stream)
         self._lines = csv.writer(_Lines(stream), lineterminator=QUOTED_TOO + LINE_END)
         self._lines.writerow(COLUMNS)
 
@@ -86,10 +97,6 @@ class CSVWriter:
         """Write a line per record."""
         for record in records:
             self._lines.writerow([_cell(text) for text in _cells(record)])
-        self._stream.flush()
-
-    def finish(self) -> None:
-        """Flush the stream."""
         self._stream.flush()
 
 
@@ -111,7 +118,7 @@ def _object(record: "CalibrationRecord") -> bytes:
     return valid_text(text).encode()  # strict readers refuse surrogates, escaped or not
 
 
-class NDJSONWriter:
+class NDJSONWriter(_StreamWriter):
     """One JSON object a line, in UTF-8.
 
     Each call of ``write`` is flushed, so that a reader need not wait for the last one.
@@ -120,21 +127,14 @@ class NDJSONWriter:
         stream: Where to write.
     """
 
-    def __init__(self, stream: BinaryIO) -> None:
-        self._stream = stream
-
     def write(self, records: "Iterable[CalibrationRecord]") -> None:
         """Write a line per record."""
         for record in records:
             self._stream.write(_object(record) + b"\n")
         self._stream.flush()
 
-    def finish(self) -> None:
-        """Flush the stream."""
-        self._stream.flush()
 
-
-class JSONWriter:
+class JSONWriter(_StreamWriter):
     """A JSON array of objects, one object a line, in UTF-8; no record is kept in memory.
 
     Args:
@@ -142,7 +142,7 @@ class JSONWriter:
     """
 
     def __init__(self, stream: BinaryIO) -> None:
-        self._stream = stream
+        super().__init__(stream)
         self._is_empty = True
         stream.write(b"[")
 
@@ -156,4 +156,4 @@ class JSONWriter:
     def finish(self) -> None:
         """Close the array."""
         self._stream.write(b"]\n" if self._is_empty else b"\n]\n")
-        self._stream.flush()
+        super().finish()

@@ -100,26 +100,22 @@ def terminal(words: Sequence[str], cwd: Path = ROOT, /, **environment: str) -> I
     known = os.environ | {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "TERM": "xterm"}
     size = {"COLUMNS": "", "LINES": ""}  # the size is that of the terminal
     seen = {name: text for name, text in (known | size | environment).items() if text}
-    process = _spawned(words, cwd, seen)
-    process.delaybeforesend = None
-    try:
-        yield Terminal(process)
-    finally:
-        process.close(force=True)
-
-
-def _spawned(words: Sequence[str], cwd: Path, environment: dict[str, str]) -> "pexpect.spawn[str]":
     # The fork becomes another program at once, so the threads of this process are not missed.
     with warnings.catch_warnings():
         warnings.filterwarnings(
             "ignore", ".* is multi-threaded, use of forkpty", DeprecationWarning
         )
-        return pexpect.spawn(
+        process = pexpect.spawn(
             words[0],
             list(words[1:]),
             cwd=str(cwd),
-            env=environment,
+            env=seen,
             encoding="utf-8",
             dimensions=(LINES, COLUMNS),
             timeout=TIMEOUT,
         )
+    process.delaybeforesend = None
+    try:
+        yield Terminal(process)
+    finally:
+        process.close(force=True)
