@@ -5,7 +5,7 @@ from argparse import Namespace
 from typing import Any
 
 from .contract import whole_parser
-from .exits import DONE, MissingExtraError
+from .exits import DONE, extra
 
 _FILES = {"ARCHIVE", "DIR", "FILE", "OUTPUT"}
 _UNKNOWABLE = {"SERIAL"}
@@ -23,10 +23,8 @@ def run(options: Namespace) -> int:
     Raises:
         MissingExtraError: shtab is not installed.
     """
-    try:
-        import shtab  # noqa: PLC0415 - an extra
-    except ImportError:
-        raise MissingExtraError("mycirrus completion", package="shtab", extra="cli") from None
+    with extra("mycirrus completion", package="shtab", name="cli"):
+        import shtab  # noqa: PLC0415 - of an extra
     command = whole_parser()
     _complete_values(command, shtab.FILE)
     print(shtab.complete(command, options.shell))

@@ -11,7 +11,7 @@ from cirrus_ext import __version__
 from mycirrus_cli.archive import reading
 from mycirrus_cli.archive.reading import Facts, Gone
 from mycirrus_cli.echo import echo
-from mycirrus_cli.exits import DONE, OVERDUE, CommandError, MissingExtraError
+from mycirrus_cli.exits import DONE, OVERDUE, CommandError, extra
 from mycirrus_cli.fetch import Source, fetch_of
 from mycirrus_cli.output import opened, path_of
 from mycirrus_cli.query import Query, days, query, utc_now
@@ -44,10 +44,8 @@ def run(options: Namespace) -> int:
         )
     max_gap = None if options.max_gap is None else days("--max-gap", options.max_gap)
     zone = time_zone(options.time_zone)
-    try:
+    with extra("mycirrus report", package="jinja2", name="report"):
         from .rendering import Request, render  # noqa: PLC0415 - imports jinja2
-    except ImportError:
-        raise MissingExtraError("mycirrus report", package="jinja2", extra="report") from None
     with opened(output, quiet=options.quiet) as stream:
         log = _requested(options, created) if options.archive is None else _archived(options)
         start, end = log.query.start, log.query.end

@@ -46,7 +46,7 @@ def test_the_report_says_what_was_requested_from_which_server(file: Path) -> Non
     ("serials", "max_gap", "code", "over"),
     [
         (("QT567890", "QT345678"), "400d", 4, "QT345678"),
-        (("QT567890", "QT345678"), "57w", 4, "QT345678"),
+        (("QT567890", "QT345678"), "100w", 4, "QT345678"),
         (("QT567890", "QT345678"), "800d", 0, None),
         (("QT567890", "QT000001"), "400d", 4, "QT000001"),
     ],

@@ -46,14 +46,12 @@ class Site:
         entries: The log of the server.
         now: The clock of the machine that has the archive.
         standin: The server.
-        durable: Whether each commit waits for the disk.
     """
 
     folder: Path
     entries: list[Entry] = field(default_factory=list[Entry])
     now: datetime = NIGHT
     standin: Standin = field(default_factory=lambda: Standin(replace(demo_world(), entries=())))
-    durable: bool = False
 
     @property
     def path(self) -> Path:
@@ -72,7 +70,7 @@ class Site:
     def clock(self) -> Iterator[None]:
         with (
             mock.patch("mycirrus_cli.sync.utc_now", return_value=self.now),
-            mock.patch.object(file, "SYNCHRONOUS", "EXTRA" if self.durable else "OFF"),
+            mock.patch.object(file, "SYNCHRONOUS", "OFF"),
         ):
             yield
 

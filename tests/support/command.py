@@ -193,12 +193,7 @@ def _transport(standin: Standin) -> httpx.MockTransport:
 
 
 def mycirrus_process(*words: str, **options: Any) -> subprocess.CompletedProcess[str]:
-    """Run the command as a process, to its end.
-
-    Args:
-        words: The arguments of ``mycirrus``.
-        options: As for `started`.
-    """
+    """Run the command as a process, to its end, with the options of `started`."""
     with started(*words, **options) as process:
         out, err = process.communicate(timeout=TIMEOUT)
     out = b"" if out is None else out
