@@ -251,7 +251,7 @@ def test_a_named_pipe_gets_the_output(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     received = list[bytes]()
-    reader = threading.Thread(target=lambda: received.append(pipe.read_bytes()))
+    reader = threading.Thread(target=lambda: received.append(pipe.read_bytes()), daemon=True)
     reader.start()
     done = mycirrus(*LOG, "--output", str(pipe))
     reader.join(TIMEOUT)
