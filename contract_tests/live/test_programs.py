@@ -209,7 +209,7 @@ def test_no_report_is_written_if_something_secret_is_left_in_one(
     assert done.returncode == 4
     assert not (tmp_path / "reports").exists()
     assert done.stderr == (
-        "contract: the key is left in what was to be written; nothing was written\n"
+        "mycirrus contract: the key is left in what was to be written; nothing was written\n"
     )
 
 

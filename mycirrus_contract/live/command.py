@@ -78,7 +78,7 @@ def main(arguments: list[str] | None = None) -> int:
         with serve(Standin()) as base_url:
             return run(console, _target(options, Secret(DEMO_KEY), base_url))
     except CirrusError as error:
-        print(f"contract: {error}", file=sys.stderr)
+        print(f"mycirrus contract: {error}", file=sys.stderr)
         return BAD_USAGE
     except LeakError as error:
         return _own_failure(str(error))
@@ -88,7 +88,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _own_failure(text: str) -> int:
-    print(f"contract: {text}", file=sys.stderr)
+    print(f"mycirrus contract: {text}", file=sys.stderr)
     if is_job():
         print(annotation("error", "Contract check", text), flush=True)
     return OWN_FAILURE
