@@ -120,7 +120,7 @@ lint: $(DEV) ## Check style, imports, declared dependencies and workflows, witho
 
 .PHONY: typecheck
 typecheck: $(DEV) ## Check types, generated code included
-	@$(RUN) -m mypy --num-workers auto
+	@$(RUN) -m mypy
 
 .PHONY: pyright
 pyright: $(DEV) ## Check the types of cirrus_ext with pyright; needs npx
