@@ -1,7 +1,4 @@
-"""Reads and decodes the bodies of responses, within the time of their call.
-
-This module and ``http.py`` are the two that import httpx.
-"""
+"""Reads and decodes the bodies of responses, within the time of their call."""
 
 import zlib
 from collections.abc import AsyncIterator, Iterator

@@ -1,4 +1,4 @@
-"""Sends and waits: with ``bodies.py`` the hand-written modules that import httpx.
+"""Sends and waits. With ``bodies.py`` and ``problems.py`` it imports httpx, no other does.
 
 `HTTPClient` and `AsyncHTTPClient` are httpx clients whose ``send`` does what `Call.steps` says. The
 generated client uses them, and so has retries and typed errors for every operation.
@@ -7,11 +7,9 @@ generated client uses them, and so has retries and typed errors for every operat
 import asyncio
 import os
 import platform
-import re
-import ssl
 import threading
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
-from contextlib import asynccontextmanager, closing, contextmanager, suppress
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager, closing, suppress
 from typing import Any
 from urllib.parse import urlsplit
 from weakref import WeakSet
@@ -20,10 +18,10 @@ import httpx
 
 from . import bodies, deadline
 from .bodies import Response
-from .call import AcquireSlot, Call, ClientState, Context, Problem, Sleep
+from .call import AcquireSlot, Call, ClientState, Context, Sleep
 from .clock import Clock
 from .errors import ConfigurationError, InvalidRequestError
-from .retry import RETRYABLE_STATUSES
+from .problems import record_problems, translate_errors
 from .settings import Settings, is_in_no_proxy
 from .version import __version__
 
@@ -32,10 +30,6 @@ USER_AGENT = f"mycirrus-sdk/{__version__} python/{platform.python_version()}"
 
 # The extension under which a request has its Context.
 CONTEXT = "cirrus_context"
-
-_CERTIFICATE_HINT = (
-    "; if your network has a certificate authority of its own, set SSL_CERT_FILE to its PEM file"
-)
 
 Transport = httpx.BaseTransport
 AsyncTransport = httpx.AsyncBaseTransport
@@ -148,7 +142,7 @@ class HTTPClient(_CirrusClient, httpx.Client):
                 elif isinstance(step, Sleep):
                     self._client_state.clock.sleep(step.seconds, call.stop)
                 else:
-                    with _record_problems(call):
+                    with record_problems(call):
                         call.response = self._attempt(step.seconds, call, request)
         return bodies.finished(call)
 
@@ -231,7 +225,7 @@ class AsyncHTTPClient(_CirrusClient, httpx.AsyncClient):
                 elif isinstance(step, Sleep):
                     await self._wait(call, self._client_state.clock.async_sleep(step.seconds))
                 else:
-                    with _record_problems(call):
+                    with record_problems(call):
                         call.response = await self._attempt(step.seconds, call, request)
         return bodies.finished(call)
 
@@ -284,59 +278,6 @@ class AsyncHTTPClient(_CirrusClient, httpx.AsyncClient):
             while self._limits:  # noqa: ASYNC110 - they end within a few rounds of the loop
                 await asyncio.sleep(0)
         await super().aclose()
-
-
-@contextmanager
-def translate_errors() -> Generator[None]:
-    """Raise ConfigurationError where httpx refuses to make a client, by one of many errors."""
-    try:
-        yield
-    except (ImportError, OSError, ValueError, httpx.InvalidURL) as error:
-        raise ConfigurationError(
-            f"no HTTP client can be made: {type(error).__name__}: {error}; look at base_url, at "
-            "verify, and at the proxy and certificate variables of the environment"
-        ) from error
-
-
-@contextmanager
-def _record_problems(call: Call) -> Generator[None]:
-    """Set the problem of a call where there is no response: from httpx, or its time is over."""
-    try:
-        yield
-    except RuntimeError:
-        call.check_wanted()  # httpx refuses to send when the client was closed meanwhile
-        raise
-    except (httpx.RequestError, OSError, UnicodeError) as error:
-        if isinstance(error, httpx.RequestError):
-            bodies.strip_request(error, call)
-        reason = str(error) or ("total_timeout is over" if isinstance(error, TimeoutError) else "")
-        if isinstance(_root_of(error), ssl.SSLCertVerificationError):
-            reason += _CERTIFICATE_HINT
-        call.problem = Problem(
-            f"{type(error).__name__}: {reason}".removesuffix(": "),
-            cause=error,
-            timed_out=isinstance(error, httpx.TimeoutException | TimeoutError),
-            transient=_is_transient(error),
-        )
-
-
-def _is_transient(error: Exception) -> bool:
-    """Return whether another attempt could succeed."""
-    if not isinstance(error, httpx.TransportError | OSError):
-        return False
-    if isinstance(error, httpx.ProxyError) and (status := re.match(r"\d{3}\b", str(error))):
-        return int(status[0]) in RETRYABLE_STATUSES  # what the proxy answered to CONNECT
-    if isinstance(error, httpx.UnsupportedProtocol | httpx.LocalProtocolError):
-        return False
-    return not isinstance(_root_of(error), ssl.SSLCertVerificationError)
-
-
-def _root_of(error: Exception) -> BaseException | None:
-    """Return what happened below the HTTP libraries."""
-    link: BaseException | None = error
-    while isinstance(link, httpx.HTTPError | deadline.HTTPCORE_ERRORS):
-        link = link.__cause__ or link.__context__
-    return link
 
 
 class _MaskedHeaders(httpx.Headers):

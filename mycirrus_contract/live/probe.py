@@ -22,7 +22,7 @@ from cirrus_ext import (
     InvalidRequestError,
     RetryPolicy,
 )
-from cirrus_ext.http import translate_errors
+from cirrus_ext.problems import translate_errors
 from mycirrus_contract.messages import Reply, Request
 from mycirrus_contract.model import PATH
 
