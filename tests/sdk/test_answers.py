@@ -21,6 +21,7 @@ from cirrus_ext import (
     AsyncCirrusClient,
     AuthenticationError,
     BadRequestError,
+    CalibrationLogItem,
     CirrusClient,
     CirrusError,
     PermissionDeniedError,
@@ -229,6 +230,19 @@ def test_a_time_is_read_as_rfc_3339_says(
             items_of("sync", items)
     else:
         assert [item.time for item in items_of("sync", items)] == [expected]
+
+
+def test_an_item_that_the_generated_model_refuses_is_named(
+    client_kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def from_dict(value: dict[str, Any]) -> CalibrationLogItem:
+        raise KeyError(value["level"])
+
+    monkeypatch.setattr(CalibrationLogItem, "from_dict", from_dict)
+    error = error_of(client_kind, httpx.Response(200, json=[ITEM, ITEM | {"level": 93.7}]))
+
+    assert error.path == "$[1]"
+    assert "but $[1] does not fit the generated model: KeyError (" in str(error)
 
 
 def test_a_servers_words_are_cut_and_contain_no_control_characters(client_kind: str) -> None:

@@ -112,7 +112,6 @@ def test_the_stand_in_itself_loses_nothing_between_microseconds() -> None:
 @pytest.fixture
 def quick_collection() -> Iterator[None]:
     """The garbage collector has to look at what a test makes, and at nothing else."""
-    gc.collect()
     gc.freeze()
     yield
     gc.unfreeze()

@@ -204,7 +204,6 @@ async def fetch(
 @pytest.mark.parametrize(
     ("rate", "workers", "instruments", "connecting"),
     [
-        (20, 4, 60, 0),
         (20, 8, 60, 1),
         (5, 4, 30, 0),
         (2, 4, 20, 1),

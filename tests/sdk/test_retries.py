@@ -68,7 +68,12 @@ def test_a_transport_failure_is_retried_if_it_may_pass(
 ) -> None:
     error = failure(client_kind, [cause] * attempts, clock)
 
+    what = "no whole answer in time" if kind is APITimeoutError else "no whole answer"
+    times = "1 attempt" if attempts == 1 else f"{attempts} attempts"
     assert type(error) is kind
+    assert str(error) == (
+        f"{what}: {type(cause).__name__}: {cause} (GET /v1/data/calibrations/log, {times})"
+    )
     assert isinstance(error, TimeoutError) == (kind is APITimeoutError)
     assert error.attempts == attempts
     assert error.stop_reason == ("attempts" if attempts > 1 else "not_retryable")

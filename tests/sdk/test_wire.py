@@ -103,15 +103,27 @@ def test_a_body_that_breaks_off_without_a_length_is_requested_again(
     assert caught.value.attempts == 4
 
 
-def test_every_beginning_of_a_json_array_is_cut_off_and_nothing_else_is() -> None:
-    whole = json.dumps([{"a": 'é"\\', "b": [True, False, None, -1.5e3, {}]}], ensure_ascii=False)
-    for content in (whole.encode(), json.dumps(json.loads(whole)).encode()):
-        assert [is_cut_off(content[:end]) for end in range(1, len(content))] == [True] * (
-            len(content) - 1
-        )
-        assert not is_cut_off(content)
-        assert not is_cut_off(content + b"]")
-    assert not any(map(is_cut_off, (b"", b"<html>", b"tru", b"[1 2]", b"[" * 100_000, b'["\xff"]')))
+@pytest.mark.parametrize(
+    "content",
+    [
+        '[{"a": "é\\"\\\\", "b": [true, false, null, -1.5e3, {}]}]',
+        ' {"a\\u00e9\\"\\/": [1E+5, 0.1e-7]}',
+    ],
+)
+def test_every_beginning_of_a_json_array_or_object_is_cut_off(content: str) -> None:
+    whole = content.encode()
+    start = len(whole) - len(whole.lstrip())
+
+    assert all(is_cut_off(whole[:end]) for end in range(start + 1, len(whole)))
+    assert not is_cut_off(whole)
+    assert not is_cut_off(whole + b"]")
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"<html>", b"tru", b"[1 2]", b"[" * 100_000, b'["\xff"]', b'["\\uXXXX"]']
+)
+def test_what_is_invalid_is_not_cut_off(content: bytes) -> None:
+    assert not is_cut_off(content)
 
 
 @pytest.mark.parametrize("content", [b"<html>", b"", WHOLE + b"x", b"tru", b"[" + b"1" * 5_000])
