@@ -156,7 +156,7 @@ scorecard: $(DEV) ## Show what the SDK does about each fault
 	@$(RUN) -m tests.sdk.scorecard
 
 .PHONY: mutation
-mutation: $(DEV) ## Break ranges.py and retry.py in some 400 ways: do the tests notice?
+mutation: $(DEV) ## Break the SDK in some 1,400 ways: do the tests notice?
 	@$(RUN) $(INSTALL) --group mutation
 	@$(RUN) -m tests.sdk.mutation
 

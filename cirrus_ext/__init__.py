@@ -1,4 +1,4 @@
-"""The calibration log of MyCirrus instruments: what a generator cannot know of it.
+"""The calibration log of MyCirrus instruments: what a generator cannot know about it.
 
 Rules for ranges, retries, typed errors, and histories in which each record has its instrument.
 

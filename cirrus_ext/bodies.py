@@ -14,16 +14,16 @@ from .responses import Gunzip, is_cut_off
 
 Response = httpx.Response
 
-# The extensions under which a response has its Call, and the encoding of a gzip body.
+# The keys of a response's extensions for its Call, and for the encoding of a gzip body.
 _CALL = "cirrus_call"
 _GZIP = "cirrus_gzip"
 
 
 def prepare_headers(response: Response) -> None:
-    """Drop headers of which httpx would make too much, before it does.
+    """Remove headers that httpx would process in the wrong way.
 
-    It would parse the target of a redirect, and an invalid one hides the status. Of a gzip body in
-    several members it would decode the first; `BoundedBody` decodes it instead.
+    It parses the target of a redirect, and an invalid one hides the status. It decodes only the
+    first member of a gzip body; `BoundedBody` decodes all of them.
     """
     response.headers.pop("location", None)
     if response.headers.get("content-encoding", "").strip().lower() in {"gzip", "x-gzip"}:
@@ -72,15 +72,15 @@ class BoundedBody(httpx.SyncByteStream, httpx.AsyncByteStream):
 
 
 def release_stream(response: Response) -> None:
-    """Drop the stream of a response: the body would else wait for the garbage collector."""
+    """Remove the stream of a response, which would keep the body until garbage collection."""
     response.stream = httpx.ByteStream(b"")
 
 
 def complete(response: Response) -> Response:
-    """Return a response whose body has been read.
+    """Return a response if its body, which has been read, is complete.
 
     Raises:
-        httpx.RemoteProtocolError: Its body has no declared length, and was cut off.
+        httpx.RemoteProtocolError: The body has no declared length, and was cut off.
     """
     if response.is_success and not _has_length(response) and is_cut_off(response.content):
         raise httpx.RemoteProtocolError("the body is not complete")
@@ -88,12 +88,12 @@ def complete(response: Response) -> Response:
 
 
 def _has_length(response: Response) -> bool:
-    """Return whether the HTTP library sees where the body ends, and has not seen it break off."""
+    """Return whether the headers say where the body ends: then httpx checks that it is complete."""
     return bool({"content-length", "transfer-encoding"} & response.headers.keys())
 
 
 def without_body(response: Response, call: Call, error: httpx.RequestError) -> Response:
-    """Return a response whose body cannot be read, if its status is an error and says enough.
+    """Return a response without its body, which cannot be read, if its status is an error.
 
     Raises:
         APIResponseError: The body of a 2xx cannot be decoded.
@@ -119,7 +119,7 @@ def finished(call: Call) -> Response:
     """Return a 2xx, whose ``json`` raises an error of ours if the body is not JSON."""
     response: Response = call.response
     response.extensions[_CALL] = call
-    call.response = None  # no circle that would keep the body
+    call.response = None  # no reference cycle, which would keep the body
     response.json = partial(call.parse_json, proxy(response))  # type: ignore[method-assign]  # httpx has no option for it
     return response
 

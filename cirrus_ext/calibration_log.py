@@ -34,7 +34,7 @@ class CalibrationRecord:
     Attributes:
         instrument: The serial number that was asked for; the answer does not name it.
         time: When the entry was made; aware, in UTC. Digits beyond microseconds are cut off.
-        user: Who made it; None if the answer says null or nothing.
+        user: Who made it; None if it is null or absent.
         message: What was noted; likewise.
         extra: All other fields of the answer, by name, as JSON has them.
     """
@@ -128,19 +128,19 @@ def _item(index: int, value: Any) -> CalibrationLogItem:
         user: str | Unset | None = value.get("user", UNSET)
         message: str | Unset | None = value.get("message", UNSET)
         return CalibrationLogItem(time=time, user=user, message=message)
-    return _modelled(index, value)
+    return _parse_by_model(index, value)
 
 
 def _extra(index: int, value: dict[str, Any]) -> dict[str, Any]:
     """Return the fields that a record has no name for."""
     if value.keys() <= KNOWN_FIELDS:
         return {}
-    _modelled(index, value)  # a field that the spec gains one day has to fit it
-    # From the answer itself: such a field stays here too.
+    _parse_by_model(index, value)  # a field that the spec gains one day has to fit it
+    # From the answer itself, so that such a field is in extra as well.
     return {name: value[name] for name in value if name not in KNOWN_FIELDS}
 
 
-def _modelled(index: int, value: dict[str, Any]) -> CalibrationLogItem:
+def _parse_by_model(index: int, value: dict[str, Any]) -> CalibrationLogItem:
     """Parse a checked item by the generated model, with all fields that the model has."""
     try:
         return CalibrationLogItem.from_dict(value | {"time": _time(index, value).isoformat()})

@@ -38,7 +38,7 @@ Response = Any
 
 @dataclass(frozen=True)
 class Problem:
-    """Why an attempt brought no whole response.
+    """Why an attempt got no complete response.
 
     Attributes:
         reason: In a few words; may have secrets.
@@ -74,7 +74,7 @@ class Attempt:
 
 @dataclass(frozen=True)
 class Context:
-    """What a method of the client knows about its request, and the request itself does not say.
+    """What the client knows about a request, and the request itself does not say.
 
     Attributes:
         window: The window of a history.
@@ -89,7 +89,7 @@ class Context:
 
 @dataclass(frozen=True)
 class _Failure:
-    """An attempt that brought no 2xx: the error, what the policy needs to know, and a reason."""
+    """An attempt that got no 2xx: the error, what the policy needs to know, and a reason."""
 
     error: errors.CirrusError
     outcome: Outcome
@@ -206,7 +206,7 @@ class Call:
         self.check_wanted()
         reason = self.client.settings.api_key.scrub(problem.reason)
         kind = errors.APITimeoutError if problem.timed_out else errors.APIConnectionError
-        what = "no whole answer in time" if problem.timed_out else "no whole answer"
+        what = "no complete answer" + (" in time" if problem.timed_out else "")
         error = kind(f"{what}: {reason} ({self._description})")
         error.__cause__ = problem.cause
         return _Failure(error, Outcome(transient=problem.transient), reason)

@@ -260,7 +260,7 @@ class CirrusClient(_Client[http.HTTPClient, http.Transport]):
             return _parsed(partial(records_of, window), response)
 
     def close(self) -> None:
-        """Stop all calls in other threads, and close the connections. There is no way back."""
+        """Stop the calls of all threads, and close the connections; the client is then unusable."""
         self._http.close()
 
     def __enter__(self) -> Self:
@@ -293,9 +293,9 @@ class AsyncCirrusClient(_Client[http.AsyncHTTPClient, http.AsyncTransport]):
         *,
         start: datetime | str,
         end: datetime | str,
-        timeout: float | None = None,  # noqa: ASYNC109 - the same face as the sync client's
+        timeout: float | None = None,  # noqa: ASYNC109 - the signature of the sync client
     ) -> list[CalibrationLogItem]:
-        """Ask once: see `CirrusClient.calibration_log`."""
+        """Send one request: see `CirrusClient.calibration_log`."""
         arguments = self._request_arguments(instruments, start, end, timeout)
         return _parsed(items_of, await self._http.request(**arguments))
 
@@ -329,7 +329,7 @@ class AsyncCirrusClient(_Client[http.AsyncHTTPClient, http.AsyncTransport]):
         return _parsed(partial(records_of, window), response)
 
     async def aclose(self) -> None:
-        """Close the connections. The client cannot be used any more."""
+        """Stop all calls, and close the connections; the client is then unusable."""
         await self._http.aclose()
 
     async def __aenter__(self) -> Self:
@@ -341,7 +341,7 @@ class AsyncCirrusClient(_Client[http.AsyncHTTPClient, http.AsyncTransport]):
 
 
 class _WrongClient:
-    """Prevents that the generated client makes an HTTP client without key and retries."""
+    """Prevents the generated client from making an HTTP client without key and retries."""
 
     def __init__(self, right: str) -> None:
         self._right = right

@@ -4,8 +4,8 @@ httpx limits each read but not their sum: an answer that sends one byte a second
 For the sync client this module gives each read the time that is left, and checks meanwhile whether
 the call is still wanted. (In an event loop ``asyncio.timeout`` does this.)
 
-What nothing can interrupt is done in a thread, which is abandoned when the time is over: the
-look-up of a name, and for the sync client a connect and a TLS handshake.
+What cannot be interrupted runs in a thread that is abandoned when the time is over: the look-up of
+a name, and for the sync client a connect and a TLS handshake.
 """
 
 import asyncio
@@ -84,9 +84,9 @@ class BoundedBackend(httpcore.NetworkBackend):
 
 
 class LookUpBackend(httpcore.AsyncNetworkBackend):
-    """Looks names up where it can be abandoned: the end of an event loop waits for its threads.
+    """Looks up names in threads of its own, because an event loop waits for its threads at its end.
 
-    The connection itself looks the name up again, when the answer is at hand.
+    The connection itself looks the name up again, which is quick then.
     """
 
     def __init__(self, inner: httpcore.AsyncNetworkBackend) -> None:
@@ -149,7 +149,7 @@ class BoundedStream(httpcore.NetworkStream):
         return BoundedStream(_abandonable(lambda: self._inner.start_tls(*arguments)))
 
     def get_extra_info(self, info: str) -> Any:
-        """Return what the connection knows about itself."""
+        """Return a property of the connection, such as its socket."""
         return self._inner.get_extra_info(info)
 
 
@@ -185,7 +185,7 @@ def _abandonable(connect: Callable[[], httpcore.NetworkStream]) -> httpcore.Netw
 
 
 def _in_thread(job: Callable[[], Result]) -> "Future[Result] | None":
-    """Do a job in a thread that nobody waits for; None if there is no thread to be had."""
+    """Run a job in a thread that nobody waits for; None if no thread can be started."""
     future: Future[Result] = Future()
 
     def run() -> None:

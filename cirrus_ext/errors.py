@@ -3,8 +3,8 @@
 CirrusError
 ├─ ConfigurationError(ValueError)      no key, bad settings, closed client: nothing was sent
 ├─ InvalidRequestError(ValueError)     bad instruments or a bad range: nothing was sent
-├─ APIConnectionError                  no whole answer: DNS, refused, reset, TLS, truncated
-│  └─ APITimeoutError(TimeoutError)    no whole answer in time
+├─ APIConnectionError                  no complete answer: DNS, refused, reset, TLS, truncated
+│  └─ APITimeoutError(TimeoutError)    no complete answer in time
 ├─ APIStatusError                      an answer with an error status, or a redirect
 │  ├─ BadRequestError                  400
 │  ├─ AuthenticationError              401
@@ -58,11 +58,11 @@ class InvalidRequestError(CirrusError, ValueError):
 
 
 class APIConnectionError(CirrusError):
-    """No whole answer came: the name, the connection, TLS, or the answer broke off."""
+    """No complete answer came: the name, the connection or TLS failed, or the answer broke off."""
 
 
 class APITimeoutError(APIConnectionError, TimeoutError):
-    """No whole answer came in time."""
+    """No complete answer came in time."""
 
 
 class APIStatusError(CirrusError):
@@ -100,7 +100,7 @@ class BadRequestError(APIStatusError):
 
 
 class AuthenticationError(APIStatusError):
-    """401: the API does not know the key, or no longer."""
+    """401: the API does not accept the key, or no longer."""
 
 
 class PermissionDeniedError(APIStatusError):
@@ -112,7 +112,7 @@ class RateLimitError(APIStatusError):
 
 
 class ServerError(APIStatusError):
-    """5xx: the API, or something before it, failed."""
+    """5xx: the API, or a server in front of it, failed."""
 
 
 class APIResponseError(CirrusError):

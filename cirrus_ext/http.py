@@ -40,7 +40,7 @@ async def _prepare_headers_async(response: Response) -> None:
 
 
 class _CirrusClient:
-    """What both clients share; to be named before the class of httpx.
+    """What both clients share. Subclasses name it before the class of httpx.
 
     ``send`` is overridden, because it includes the reading of the body, and leaves proxies and
     certificates of the environment to httpx. A transport of our own would do neither.
@@ -82,7 +82,7 @@ class _CirrusClient:
             raise ConfigurationError("this client is closed; make a new one")
 
     def build_request(self, *args: Any, **kwargs: Any) -> httpx.Request:
-        """Build a request as httpx does, with the key, and refuse one that no URL can hold."""
+        """Build a request as httpx does, with the key; refuse one that does not fit in a URL."""
         try:
             request: httpx.Request = super().build_request(*args, **kwargs)  # type: ignore[misc]
         except (httpx.InvalidURL, UnicodeError) as error:
@@ -275,7 +275,7 @@ class AsyncHTTPClient(_CirrusClient, httpx.AsyncClient):
             for limit in list(self._limits):
                 with suppress(RuntimeError):  # it has just ended
                     limit.reschedule(0)
-            while self._limits:  # noqa: ASYNC110 - they end within a few rounds of the loop
+            while self._limits:  # noqa: ASYNC110 - they end within a few iterations of the loop
                 await asyncio.sleep(0)
         await super().aclose()
 

@@ -28,7 +28,7 @@ _RFC_3339 = re.compile(
 
 
 def plain(text: str) -> str:
-    """Return the characters of a str, whatever its class shows: a member of an Enum, its name."""
+    """Return the characters of a str, even if its class overrides ``__str__``, as an Enum does."""
     return str.__str__(text)
 
 
@@ -115,7 +115,7 @@ def as_utc(name: str, value: datetime | str) -> datetime:
     except (TypeError, ValueError) as error:  # such as NaT of pandas
         if isinstance(error, InvalidRequestError):
             raise
-        raise InvalidRequestError(f"{name} is no point in time: {value!r}") from error
+        raise InvalidRequestError(f"{name} is not a point in time: {value!r}") from error
 
 
 def _parse(name: str, text: str) -> datetime:
@@ -130,7 +130,7 @@ def _parse(name: str, text: str) -> datetime:
     try:
         return datetime.fromisoformat(text.upper())
     except ValueError as error:
-        raise InvalidRequestError(f"{name} is no point in time: {text!r}: {error}") from None
+        raise InvalidRequestError(f"{name} is not a point in time: {text!r}: {error}") from None
 
 
 def floor_ms(moment: datetime) -> datetime:

@@ -119,7 +119,7 @@ def status_error(
 
 
 def _explanation(content: bytes, key: Secret) -> tuple[str | None, str | None]:
-    """Return ``error`` and ``description`` of the documented body, as far as they are there."""
+    """Return ``error`` and ``description`` of the documented body, as far as they are present."""
     try:
         body = json.loads(content)
     except (ValueError, RecursionError):
@@ -144,12 +144,12 @@ def _hint(status: int, scope: str | None) -> str | None:
 
 def beginning_of(content: bytes, key: Secret) -> str:
     """Return the beginning of a body as text, without the key."""
-    # First the key goes, then the end: half a key is half a secret.
+    # The key is removed before the text is cut: half a key would not be found.
     text = content[: 8 * BODY_LIMIT].decode("utf-8", "replace")
     return key.scrub(text)[:BODY_LIMIT]
 
 
 def _one_line(text: str) -> str:
-    """Return a server's words for a message: cut, and without what moves a cursor."""
+    """Return a server's text for a message: cut, and without control characters."""
     words = text if len(text) <= WORDS_LIMIT else text[:WORDS_LIMIT] + "..."
     return "".join(letter if letter.isprintable() else "?" for letter in words)

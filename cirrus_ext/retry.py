@@ -12,13 +12,13 @@ from email.utils import parsedate_to_datetime
 from .errors import ConfigurationError, StopReason
 from .ranges import HistoryWindow
 
-# 408 and 429 say "later"; a 5xx may pass. 501, 505 and 511 will not, however often one asks.
+# 408 and 429 say "later"; a 5xx may pass, but not 501, 505 and 511.
 RETRYABLE_STATUSES = frozenset({408, 429, *range(500, 600)}) - {501, 505, 511}
 
 _FOREVER = 1e10  # seconds; some 300 years
 
-# RFC 9110, section 10.2.3, says delay-seconds are digits; some servers send a fraction, and a
-# header that came twice is a list. What a number says is kept, however it is written.
+# RFC 9110, section 10.2.3, says delay-seconds are digits. Some servers send a fraction, and a
+# header that came twice is a list: these are read, too.
 _DELAY_SECONDS = re.compile(r"[0-9]+(\.[0-9]*)?([ \t]*,[ \t]*[0-9]+(\.[0-9]*)?)*")
 
 
@@ -97,7 +97,7 @@ class RetryEvent:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one attempt that did not succeed.
+    """The result of one attempt that did not succeed.
 
     Attributes:
         status: The status of the answer; None if no whole answer came.
@@ -127,7 +127,7 @@ class Wait:
 
 @dataclass(frozen=True)
 class Stop:
-    """Do not try again, because."""
+    """Do not try again, for this reason."""
 
     reason: StopReason
 
@@ -139,7 +139,7 @@ def decide(
 
     Args:
         policy: The caller's numbers.
-        outcome: What became of the attempt.
+        outcome: The result of the attempt.
         attempt: Which attempt it was; the first is 1.
         elapsed: Seconds since the call began.
         jitter: A random number, 0 <= jitter < 1.

@@ -54,7 +54,7 @@ class Secret:
         if value[0] in "\"'" and value[0] == value[-1]:
             return "must not be in quotes: remove them, or the server gets them as well"
         if not value.isascii() or not value.isprintable() or " " in value:
-            return "must be printable ASCII without blanks; look for a line end or a quote too many"
+            return "must be printable ASCII without blanks; look for a line end or an extra quote"
         return None
 
     def __repr__(self) -> str:
@@ -117,7 +117,7 @@ def find_base_url(base_url: str | None) -> str:
     except ValueError:
         whole, extra = "", False
     if extra:
-        # Not shown: what stands there may well be a secret.
+        # Not shown, because it may contain a secret.
         raise ConfigurationError(f"{origin} must have no user, password, query or fragment")
     if not whole or not base_url.isascii() or not base_url.isprintable() or " " in base_url:
         raise ConfigurationError(

@@ -32,7 +32,7 @@ class Row:
     Attributes:
         number: 1 to 20 are the faults on which the SDKs of the field were compared.
         fault: What goes wrong.
-        promise: What has to come of it.
+        promise: What the SDK does then.
         check: Uses a client of this kind, and asserts the promise.
     """
 
@@ -77,7 +77,7 @@ def outcome(client_kind: str, **options: Any) -> Any:
     """What a request returns or raises."""
     try:
         return use(client_kind, ask, **options)
-    except Exception as error:  # noqa: BLE001 - whatever it is, the row has an opinion on it
+    except Exception as error:  # noqa: BLE001 - the row says what it has to be
         return error
 
 

@@ -107,7 +107,7 @@ def _(client_kind: str) -> None:
         failure(ServerError, status_code=status, attempts=1)(result)
 
 
-@row("a certificate that nobody vouches for", "is not tried again")
+@row("a certificate of an unknown authority", "is not tried again")
 def _(client_kind: str) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
@@ -161,10 +161,10 @@ def _(client_kind: str) -> None:
         failure(APIResponseError, path=path)(result)
 
 
-@row("1,000 clients with the same Retry-After", "do not come back at once")
+@row("1,000 clients with the same Retry-After", "do not all return at once")
 def _(client_kind: str) -> None:
     del client_kind  # one decision for both
-    chance = random.Random(0)  # noqa: S311 - the same herd every time
+    chance = random.Random(0)  # noqa: S311 - the same clients in each run
     arrivals = Counter[int]()
     for _ in range(1000):
         decision = decide(
@@ -247,7 +247,7 @@ wire("closed without an answer", "is tried again", hang_up, answer())
 wire("a body shorter than promised", "is tried again", break_off, answer())
 wire(
     "a body that is always shorter than promised",
-    "is never taken for whole",
+    "is never accepted as complete",
     break_off,
     expected=failure(APIConnectionError, attempts=4),
 )
@@ -322,7 +322,7 @@ def _(client_kind: str) -> None:
     assert len(str(result)) < 300
 
 
-@row("the caller gives up in mid-wait", "it is over at once, and nothing is left")
+@row("the caller gives up during a wait", "the call ends at once, and nothing is left behind")
 def _(client_kind: str) -> None:
     policy = RetryPolicy(max_attempts=2, throttle_base=30)
     with faulty(answer(b"", "429 Slow"), answer()) as server:
@@ -334,7 +334,7 @@ def _cancel(base_url: str, policy: RetryPolicy) -> float:
     async def main() -> float:
         async with AsyncCirrusClient(KEY, base_url=base_url, retry=policy) as client:
             late = await seconds_to_cancel(client)
-            assert await ask(client) == []  # it is still of use
+            assert await ask(client) == []  # it can still be used
             return late
 
     return asyncio.run(main())

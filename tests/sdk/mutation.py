@@ -1,4 +1,4 @@
-"""``make mutation``: break the modules that need no network in every small way, and see which the tests notice.
+"""``make mutation``: break the modules that need no network in every small way; do tests notice?
 
 mutmut makes the mutants and runs the tests; this program reads what came of it. Survivors that
 change nothing that can be seen stay: they are why the floor is not 100 %.

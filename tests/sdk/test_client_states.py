@@ -1,4 +1,4 @@
-"""Whatever the state of a client, a process or a loop: a value, or the documented error."""
+"""In any state of a client, a process or an event loop: a value, or the documented error."""
 
 import asyncio
 import enum

@@ -1,4 +1,4 @@
-"""What the SDK spends, in counts that do not depend on the machine; `make bench` has the times."""
+"""What the SDK uses, in counts that do not depend on the machine; `make bench` has the times."""
 
 import threading
 import tracemalloc
@@ -87,7 +87,9 @@ def window() -> HistoryWindow:
     return HistoryWindow("QT123456", START, START + LONGEST)
 
 
-def test_a_record_costs_no_more_than_it_holds(served: Served, window: HistoryWindow) -> None:
+def test_a_record_takes_little_more_memory_than_its_values(
+    served: Served, window: HistoryWindow
+) -> None:
     with CirrusClient(KEY, base_url=served.base_url("filled")) as client:
         client.fetch_window(window)
         tracemalloc.start()

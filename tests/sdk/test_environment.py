@@ -64,13 +64,13 @@ def proxy() -> Iterator[tuple[str, list[bytes]]]:
 
 @pytest.fixture(scope="module")
 def authority() -> trustme.CA:
-    """A certificate authority that nobody knows."""
+    """An unknown certificate authority."""
     return trustme.CA()
 
 
 @pytest.fixture
 def server_context(authority: trustme.CA) -> ssl.SSLContext:
-    """The TLS of a server that the authority vouches for."""
+    """The TLS context of a server with a certificate of the authority."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert(LOOPBACK).configure_cert(context)
     return context

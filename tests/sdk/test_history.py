@@ -1,4 +1,4 @@
-"""A history is whole: nothing lost, nothing doubled, each record with its instrument."""
+"""A history is complete: no record is lost or doubled, and each has its instrument."""
 
 import asyncio
 import pickle

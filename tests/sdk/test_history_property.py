@@ -1,4 +1,4 @@
-"""Whatever is in a log, wherever its entries lie, the history is the truth."""
+"""For any log and any server, a history has exactly the entries of the log."""
 
 import gc
 import tracemalloc
@@ -97,7 +97,7 @@ def check(
 
 @settings(max_examples=EXAMPLES)
 @given(histories(), switches)
-def test_a_history_is_the_truth(
+def test_a_history_has_exactly_the_entries_of_the_log(
     history: tuple[list[HistoryWindow], tuple[Entry, ...]], how: Switches
 ) -> None:
     for client_kind in ("sync", "async"):

@@ -120,7 +120,7 @@ def ordered(request: pytest.FixtureRequest) -> bool:
     return bool(request.param)
 
 
-def test_windows_come_in_the_order_given_though_the_first_is_the_last_answer(
+def test_windows_come_in_the_order_given_even_if_the_first_is_answered_last(
     client_kind: str,
 ) -> None:
     ahead = 2 * WORKERS

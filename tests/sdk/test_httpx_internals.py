@@ -1,4 +1,4 @@
-"""What the SDK takes of httpx and httpcore that is not public: each is there, or is done without.
+"""The private names of httpx that the SDK uses: each exists, or the SDK works without it.
 
 `_get_proxy_map` has its tests in ``test_wire.py``: NO_PROXY may name IPv6 addresses and networks.
 """

@@ -42,7 +42,7 @@ def test_the_key_is_taken_from_the_environment_when_the_client_is_made(
     ["", "canary key", "canary\n", "canary\x00", "canärý", b"canary", 5, '"canary"', "'canary'"],
     ids=repr,
 )
-def test_a_key_that_no_header_can_carry_is_refused_and_not_shown(
+def test_a_key_that_is_no_valid_header_is_refused_and_not_shown(
     client_class: type, key: Any
 ) -> None:
     with pytest.raises(ConfigurationError) as caught:

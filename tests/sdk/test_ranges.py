@@ -29,7 +29,7 @@ BAD_RANGES = {
     "naive end": (NEW_YEAR, "2023-02-01T00:00:00", "end must be an RFC 3339 time with Z or an offset"),  # noqa: E501
     "date": (date(2023, 1, 1), "2023-02-01T00:00:00Z", "start must be an aware datetime"),
     "date text": ("2023-01-01", "2023-02-01T00:00:00Z", "'2023-01-01'"),
-    "no day": ("2023-02-30T00:00:00Z", "2023-03-01T00:00:00Z", "start is no point in time"),
+    "no day": ("2023-02-30T00:00:00Z", "2023-03-01T00:00:00Z", "start is not a point in time"),
     "number": (1_672_531_200, "2023-02-01T00:00:00Z", "1672531200 is int"),
     "none": (NEW_YEAR, None, "end must be an aware datetime or an RFC 3339 string: None"),
     "digits of another script": (
@@ -252,7 +252,7 @@ def test_datetimes_of_pandas_become_plain_datetimes(monkeypatch: pytest.MonkeyPa
 
     assert type(plain) is datetime
     assert plain == moment
-    with pytest.raises(InvalidRequestError, match="start is no point in time"):
+    with pytest.raises(InvalidRequestError, match="start is not a point in time"):
         as_utc("start", NaT(2023, 1, 1, tzinfo=UTC))
     monkeypatch.setattr(Timestamp, "nanosecond", 1)
     with pytest.raises(InvalidRequestError, match="finer than microseconds"):

@@ -68,7 +68,7 @@ def test_a_transport_failure_is_retried_if_it_may_pass(
 ) -> None:
     error = failure(client_kind, [cause] * attempts, clock)
 
-    what = "no whole answer in time" if kind is APITimeoutError else "no whole answer"
+    what = "no complete answer in time" if kind is APITimeoutError else "no complete answer"
     times = "1 attempt" if attempts == 1 else f"{attempts} attempts"
     assert type(error) is kind
     assert str(error) == (

@@ -1,4 +1,4 @@
-"""A client that cannot work as it is set up is not made."""
+"""A client with invalid settings is not made."""
 
 from typing import Any
 
@@ -70,7 +70,7 @@ def test_a_password_in_the_address_is_refused_and_not_shown(user: str) -> None:
         ),
     ],
 )
-def test_an_environment_that_no_client_can_be_made_in_is_refused_without_the_key(
+def test_an_invalid_environment_is_refused_without_showing_the_key(
     client_class: type, name: str, value: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(name, value)

@@ -1,4 +1,4 @@
-"""What a proxy, a server or the environment sends in an unusual form is read for what it is."""
+"""Unusual but valid responses, echoed keys and proxy settings are understood."""
 
 import contextvars
 import gzip
@@ -41,7 +41,7 @@ def log(client_kind: str, **options: Any) -> list[Any]:
         *[(status, 4) for status in (408, 429, 503)],
     ],
 )
-def test_what_a_proxy_answers_to_connect_is_retried_as_a_status_is(
+def test_a_proxy_error_to_connect_is_retried_as_the_same_status_is(
     client_kind: str, status: int, attempts: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with faulty(answer(b"", f"{status} Reason")) as proxy:
@@ -91,7 +91,7 @@ def test_a_body_is_decoded_in_every_form(
     ],
     ids=["one byte short", "half", "half a gzip stream"],
 )
-def test_a_body_that_breaks_off_without_a_length_is_requested_again(
+def test_a_body_without_a_length_that_breaks_off_is_requested_again(
     client_kind: str, content: bytes, headers: list[str]
 ) -> None:
     with faulty(body(content, *headers), body(WHOLE)) as server:
@@ -127,7 +127,7 @@ def test_what_is_invalid_is_not_cut_off(content: bytes) -> None:
 
 
 @pytest.mark.parametrize("content", [b"<html>", b"", WHOLE + b"x", b"tru", b"[" + b"1" * 5_000])
-def test_a_body_that_is_whole_and_wrong_is_not_requested_again(
+def test_an_invalid_body_that_is_complete_is_not_requested_again(
     client_kind: str, content: bytes
 ) -> None:
     with faulty(body(content)) as server, pytest.raises(APIResponseError):
@@ -157,7 +157,7 @@ SPELLINGS = {
 
 
 @pytest.mark.parametrize("spelling", SPELLINGS.values(), ids=list(SPELLINGS))
-def test_no_error_holds_the_key_in_any_spelling(spelling: str) -> None:
+def test_the_key_is_removed_in_every_spelling(spelling: str) -> None:
     body = f"before {spelling} after"
     transport = httpx.MockTransport(lambda _: httpx.Response(401, text=body))
     with (
@@ -169,7 +169,7 @@ def test_no_error_holds_the_key_in_any_spelling(spelling: str) -> None:
     assert caught.value.body == "before [API key] after"
 
 
-def test_to_look_for_the_key_takes_a_time_that_grows_with_the_body_alone() -> None:
+def test_scrubbing_takes_time_in_proportion_to_the_text() -> None:
     for repeated in ("\\", "%25", "&amp;", "&#0"):
         assert Secret("\\" * 40).scrub("x" + repeated * 5_000).startswith("x")
 
@@ -202,12 +202,12 @@ def test_no_proxy_may_name_ipv6_and_networks(
     "base_url",
     ["https://api..example.invalid", "http://.example", f"http://{'a' * 64}.invalid"],
 )
-def test_a_host_that_no_look_up_takes_is_a_bad_address(base_url: str) -> None:
+def test_a_host_that_cannot_be_looked_up_is_refused(base_url: str) -> None:
     with pytest.raises(ConfigurationError, match="base_url must be an address"):
         CirrusClient("key", base_url=base_url)
 
 
-def test_a_host_that_is_no_punycode_is_a_cirrus_error(client_kind: str) -> None:
+def test_a_host_that_is_invalid_punycode_is_a_cirrus_error(client_kind: str) -> None:
     with pytest.raises(CirrusError):
         log(client_kind, base_url="http://xn--/")
 
