@@ -92,7 +92,10 @@ OURS = QUESTIONS_FILE.read_text("utf-8")
         ("openapi/questions.yaml", OURS),
         ("contract/open.yaml", f"# the user's own\n{OURS}"),
         ("contract/new.yaml", None),
+        ("contract/crlf.yaml", OURS.replace("\n", "\r\n")),
+        ("contract/unquoted.yaml", OURS.replace('- id: "year"', "- id: year  # ours").rstrip()),
     ],
+    ids=["ours", "the user's own", "new", "CRLF", "other quotes, no end of line"],
 )
 def test_what_was_observed_can_be_applied_to_a_file_of_questions(
     path: str, before: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -101,7 +104,7 @@ def test_what_was_observed_can_be_applied_to_a_file_of_questions(
     file = Path(path)
     if before is not None:
         file.parent.mkdir()
-        file.write_text(before, "utf-8")
+        file.write_bytes(before.encode())
     done = check_of(Standin(), "--budget", "15", "--report-dir", "report", "--questions", path)
     subprocess.run(
         ["git", "apply", "report/questions.patch"],  # noqa: S607 - whichever git there is
@@ -115,9 +118,53 @@ def test_what_was_observed_can_be_applied_to_a_file_of_questions(
     assert f"as a patch for {path}: report/questions.patch" in done.stdout
     assert len(seen) == len(questions) - 1
     assert seen["end-inclusive"] == {"answer": "yes", "date": str(datetime.now(UTC).date())}
-    assert file.read_text("utf-8").startswith((before or OURS).partition("\n")[0])
+    assert file.read_bytes().startswith((before or OURS).partition("\n")[0].encode() + b"\n")
     patch = Path("report", "questions.patch").read_text("utf-8")
     assert patch.startswith("Not the API's own answers, but those of http://127.0.0.1/v1:")
+
+
+def test_a_file_without_questions_gets_no_patch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("empty.yaml").touch()
+
+    assert "as a patch for" not in check_of(Standin(), "--questions", "empty.yaml").stdout
+
+
+def test_in_another_repository_the_patch_is_for_the_file_of_the_sdk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    stdout = check_of(Standin(), "--budget", "15").stdout
+    assert "as a patch for openapi/questions.yaml of mycirrus-sdk:" in stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "variables", "line"),
+    [
+        (["--instruments", "QT123456,QT123456"], {}, "each of them once"),
+        (["--base-url", "mycirrus"], {}, "must be an address such as"),
+        ([], {"GITHUB_OUTPUT": "/dev/full"}, "GITHUB_OUTPUT /dev/full: No space left on device"),
+    ],
+)
+def test_a_job_that_cannot_run_has_an_error_without_a_serial_and_no_report_of_an_earlier_run(
+    words: list[str],
+    variables: dict[str, str],
+    line: str,
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "junit.xml").write_text("of an earlier run")
+    variables = {"GITHUB_ACTIONS": "true"} | variables
+    done = check_of(Standin(), "--report-dir", str(tmp_path), *words, **variables)
+    (error,) = [one for one in done.stdout.splitlines() if one.startswith("::error ")]
+
+    assert done.returncode == 2
+    assert line in error
+    assert line in done.stderr
+    assert "QT123456" not in error + done.stderr
+    assert "of an earlier run" not in [one.read_text("utf-8") for one in tmp_path.iterdir()]
 
 
 @pytest.mark.parametrize(

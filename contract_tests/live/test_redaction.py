@@ -31,6 +31,7 @@ from mycirrus_contract.standin.switches import Switches
 from .runs import END, SERIALS, START, WORLD, exchanges_of
 
 KEY = "canary-key-0123456789"
+KEY_OF_WORDS = "AbcdefghIjklmnopQrstuvwx"
 USER, MESSAGE = "Quantum Demo", "Installed and working, says J. O'Brien <job@example.org>"
 ITEM = {"time": "2025-06-07T11:18:42.814Z", "user": USER, "message": MESSAGE}
 REQUEST = ProbeRequest("whole range", ("QT123456",), START, END)
@@ -174,15 +175,20 @@ def test_the_words_of_the_vendor_stay_readable(body: Any, shown: list[Any]) -> N
     [
         f"The key {KEY[:13]} has expired.",
         f"The key ending in {KEY[-6:]} has expired.",
+        f"The key {KEY.swapcase()} has expired.",
+        f"The key {'-'.join(KEY)} has expired.",
+        f"The key {KEY_OF_WORDS[:-1]}* has expired.",
+        "There is no bob here.",
         "Quantum Demo has no access.",
         "QUANTUM-DEMO has no access.",
         "Ask jane.doe@example.org.",
     ],
 )
 def test_words_of_the_vendor_that_hold_a_secret_do_not_stay(text: str) -> None:
-    known = Exchange(REQUEST, json_reply(200, [ITEM]))
+    known = Exchange(REQUEST, json_reply(200, [ITEM, ITEM | {"user": "Bob"}]))
     bad = Exchange(REQUEST, json_reply(400, {"error": text, "description": text}))
-    _, clean = redacted(known, bad)
+    key = KEY_OF_WORDS if KEY_OF_WORDS[:-1] in text else KEY
+    clean = Redactor(key, [known, bad]).exchange(bad)
     assert clean.reply is not None
 
     assert clean.reply.json == {"error": NOT_SHOWN, "description": NOT_SHOWN}

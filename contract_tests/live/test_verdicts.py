@@ -369,6 +369,28 @@ def test_an_outage_is_undecided_and_says_what_to_do(transport: httpx.BaseTranspo
     assert exit_code(result.values()) == 3
 
 
+def test_one_slow_answer_is_undecided() -> None:
+    clock = FakeClock()
+
+    def respond(request: httpx.Request, response: httpx.Response) -> httpx.Response:
+        del request
+        clock.seconds += 11 if clock.seconds == 0 else 0.1
+        return response
+
+    result = findings(changed(respond), monotonic=lambda: clock.seconds)
+    assert result["in-good-time"].verdict == "undecided"
+
+
+@pytest.mark.parametrize("status", [301, 400, 401, 403, 404, 405, 410, 501])
+@pytest.mark.parametrize("body", [{"json": REFUSED}, {"html": "<p>not here</p>"}, {}])
+def test_one_answer_to_every_request_is_undecided(status: int, body: dict[str, Any]) -> None:
+    """It is a wrong address or a firewall."""
+    result = findings(httpx.MockTransport(lambda request: httpx.Response(status, **body)))
+
+    assert {one.verdict for one in result.values()} <= {"undecided", "holds", "not asked"}
+    assert exit_code(result.values()) == 3
+
+
 @pytest.mark.parametrize(
     ("key", "advice"), [("wrong", "MYCIRRUS_API_KEY"), (KEY_WITHOUT_SCOPE, "data.system:read")]
 )

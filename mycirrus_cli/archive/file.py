@@ -63,24 +63,37 @@ def opened_to_write(path: Path) -> Generator[sqlite3.Connection]:
     Raises:
         CommandError: It is not an archive, cannot be written, or another run is writing it.
     """
-    was_new, is_locked = is_new(path), False
     with _explained(path):
         if not path.exists():
-            os.close(os.open(path.resolve(), os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-        try:
-            with closing(_connect(path, "rw")) as connection:
-                connection.execute("PRAGMA busy_timeout = 0")  # another run takes its time
-                connection.execute("BEGIN IMMEDIATE")
-                is_locked = True
-                connection.execute(f"PRAGMA busy_timeout = {PATIENCE * 1000}")
-                if was_new:
+            os.close(os.open(path.resolve(), os.O_CREAT | os.O_RDWR, 0o600))
+        with closing(_connect(path, "rw")) as connection:
+            connection.execute("PRAGMA busy_timeout = 0")  # another run takes its time
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute(f"PRAGMA busy_timeout = {PATIENCE * 1000}")
+            try:
+                if is_new(path):
                     _make(connection)
                 _check_header(path, connection)
+                if connection.execute("PRAGMA journal_mode").fetchone() == ("wal",):
+                    # Another program has set it: an archive is one file.
+                    connection.execute("COMMIT")
+                    connection.execute("PRAGMA journal_mode = DELETE")
+                    connection.execute("BEGIN IMMEDIATE")
                 yield connection
-        finally:
-            if is_locked and was_new and is_new(path):
-                with suppress(OSError):
-                    path.resolve().unlink()
+            finally:
+                _delete_if_new(path, connection)
+
+
+def _delete_if_new(path: Path, connection: sqlite3.Connection) -> None:
+    """Delete the file if nothing was committed, unless another run has locked it."""
+    with suppress(OSError, sqlite3.Error):
+        connection.execute("PRAGMA busy_timeout = 0")
+        connection.rollback()
+        connection.execute("BEGIN IMMEDIATE")
+        if is_new(path):
+            if os.name == "nt":
+                connection.close()  # no open file can be deleted, that of another run neither
+            path.resolve().unlink()
 
 
 def commit(connection: sqlite3.Connection) -> None:
@@ -130,15 +143,23 @@ def _explained(path: Path) -> Generator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # without the details
-        problem, exit_code = _PROBLEMS.get(code, (f"cannot be used: {error}", FAILED))
+        code = getattr(error, "sqlite_errorcode", 0)
+        general = _PROBLEMS.get(code & 0xFF, (f"cannot be used: {error}", FAILED))
+        problem, exit_code = _PROBLEMS.get(code, general)
         raise CommandError(f"{path}: {problem}", exit_code) from error
 
 
+_BUSY = ("another run is writing it; try again later", UNREACHABLE)
 _PROBLEMS = {
-    sqlite3.SQLITE_BUSY: ("another run is writing it; try again later", UNREACHABLE),
+    sqlite3.SQLITE_BUSY: _BUSY,
+    sqlite3.SQLITE_IOERR_FSTAT: _BUSY,  # it has just deleted a file without a commit
     sqlite3.SQLITE_CANTOPEN: ("cannot be opened; check who may read it", FAILED),
     sqlite3.SQLITE_FULL: ("the disk is full; what was committed before is kept", FAILED),
     sqlite3.SQLITE_NOTADB: ("is not an archive of mycirrus sync", BAD_USAGE),
     sqlite3.SQLITE_READONLY: ("cannot be written", BAD_USAGE),
+    sqlite3.SQLITE_READONLY_DBMOVED: ("was moved or deleted during the run", FAILED),
+    sqlite3.SQLITE_READONLY_ROLLBACK: (
+        "a run was interrupted while it wrote; run `mycirrus sync` once, with the right to write",
+        FAILED,
+    ),
 }

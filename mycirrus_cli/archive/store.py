@@ -33,6 +33,12 @@ from .state import Run, State
 Write = tuple[Kind, tuple[Any, ...]]
 
 
+class OvertakenError(sqlite3.OperationalError):
+    """Another run has written the archive between two transactions."""
+
+    sqlite_errorcode = sqlite3.SQLITE_BUSY
+
+
 @dataclass(frozen=True)
 class Counts:
     """The results of the windows of a run."""
@@ -64,8 +70,8 @@ class Store:
         yield
         file.commit(self._connection)
         row = self._connection.execute("SELECT max(number) FROM chain").fetchone()
-        if row[0] != self.state.number:  # between the two transactions
-            raise sqlite3.OperationalError("another run has written it")
+        if row[0] != self.state.number:
+            raise OvertakenError
 
     def begin(self, run: Run | None, added: Mapping[str, str], retired: Iterable[str]) -> None:
         """Begin a run: see `beginning`."""
