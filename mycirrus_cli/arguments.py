@@ -77,7 +77,7 @@ def parse(words: list[str]) -> argparse.Namespace:
             "the API key is never an argument: set MYCIRRUS_API_KEY, or give --api-key-file FILE"
         )
     if words[:1] == ["--version"]:
-        from importlib.metadata import version  # noqa: PLC0415 - --help is in a hurry
+        from importlib.metadata import version  # noqa: PLC0415 - --help must be quick
 
         print("mycirrus", version("mycirrus-sdk"))  # the SDK has it too, and takes longer to load
         raise SystemExit
@@ -102,7 +102,7 @@ def _not_understood(command: str, unknown: list[str]) -> str:
     """Return the message about unknown options, or about one serial number too many."""
     if not unknown:
         return f"one serial number at most; see mycirrus {command} --help"
-    from difflib import get_close_matches  # noqa: PLC0415 - --help is in a hurry
+    from difflib import get_close_matches  # noqa: PLC0415 - --help must be quick
 
     named = " ".join(map(_without_value, unknown))
     guesses = get_close_matches(_without_value(unknown[0]), _options_of(command), 1)

@@ -36,7 +36,7 @@ INSTRUMENTS_VARIABLE = "MYCIRRUS_INSTRUMENTS"
 # Requested if no serial number is given. The answer of the API to it is not documented.
 NO_SERIAL = "QT000000"
 RANGE = timedelta(days=30)
-# A Date header has whole seconds, and an answer takes its time.
+# A Date header has whole seconds, and an answer takes some time.
 CLOCK_TOLERANCE = timedelta(seconds=30)
 
 

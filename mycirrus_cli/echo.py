@@ -17,7 +17,7 @@ def echo(text: str) -> None:
 
 
 def discard(name: str) -> None:
-    """Drop what a standard stream still holds, or Python tries again at its end and fails.
+    """Drop what a standard stream still holds; otherwise Python writes it at exit, and fails.
 
     Args:
         name: ``stdout`` or ``stderr``.

@@ -47,7 +47,8 @@ def extra(what: str, *, package: str, name: str, otherwise: str = "") -> Generat
         otherwise: What to do without it.
 
     Raises:
-        MissingExtraError: The package is not installed. One that lacks another is another matter.
+        MissingExtraError: The package is not installed.
+        ModuleNotFoundError: It lacks another package.
     """
     try:
         yield

@@ -90,7 +90,7 @@ def _sink(source: Source, form: str, output: Path | None, zone: tzinfo) -> Gener
 
 @contextmanager
 def _pointing_to_sync(output: Path | None) -> Generator[None]:
-    """Name ``mycirrus sync``, which keeps what was answered, if this run is interrupted."""
+    """If the run is interrupted, name ``mycirrus sync``, which would keep the answers."""
     try:
         yield
     except (CirrusError, KeyboardInterrupt) as error:

@@ -102,7 +102,7 @@ def _notes(error: BaseException) -> list[str]:
 
 def _log_retries(options: Any) -> None:
     if getattr(options, "verbose", False):
-        import logging  # noqa: PLC0415 - seldom needed, and --help is in a hurry
+        import logging  # noqa: PLC0415 - seldom needed, and --help must be quick
 
         handler = logging.StreamHandler()
         handler.setFormatter(logging.Formatter("mycirrus: %(message)s"))
@@ -114,7 +114,7 @@ def _log_retries(options: Any) -> None:
 def _print_traceback(options: Any) -> None:
     """Print the traceback of an error, if ``--verbose``."""
     if getattr(options, "verbose", False):
-        import traceback  # noqa: PLC0415 - seldom needed, and --help is in a hurry
+        import traceback  # noqa: PLC0415 - seldom needed, and --help must be quick
 
         with suppress(OSError):
             traceback.print_exc()

@@ -16,9 +16,9 @@ from .echo import echo
 from .exits import FAILED, CommandError
 
 STANDARD_OUTPUT = {"-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"}
-# Their targets may be regular files, which are to be continued and not replaced.
+# Their targets may be regular files, to which the output is appended.
 DESCRIPTOR = re.compile(r"/(?:dev|proc/self)/fd/(\d+)|/dev/std(err)")
-# What fsync answers where a file system does not have it.
+# The errors of fsync on file systems that do not support it.
 NO_FSYNC = {errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EROFS}
 
 

@@ -1,7 +1,7 @@
 """The table that ``mycirrus log`` prints. Needs rich.
 
-A text that came from a server is shown as it is: it is no markup, and nothing in it moves the
-cursor, colours the screen or turns the direction of writing.
+A text of the server is shown as it is: it is not markup, and nothing in it moves the cursor or
+changes colours or the direction of writing.
 """
 
 from collections import Counter
@@ -27,7 +27,7 @@ Row = tuple[str, str, str, str]
 TIME = 1  # the column that is never folded
 GAP = "  "
 NARROW = 70  # columns of a terminal; with fewer, each entry is a paragraph
-LEAST = 20  # columns that a paragraph takes, however narrow the terminal says it is
+LEAST = 20  # columns that a paragraph takes, even on a narrower terminal
 REPLACEMENT = "?"
 NO_PROOF = "An empty history does not prove that the instrument exists: check the serial number."
 

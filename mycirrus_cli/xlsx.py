@@ -54,7 +54,7 @@ class XLSXWriter:
         self._columns = [name for name in WIDTHS if zone is not UTC or name != "UTC offset"]
         self._log = self._add_sheet("log", self._columns)
         self._others = self._add_sheet("without entry", ["instrument"])
-        # Also if the log is given up, it leaves no file with personal data.
+        # A run that fails leaves no file with personal data, either.
         self._clean = weakref.finalize(self, _remove, folder, self._book.worksheets())
 
     def _add_sheet(self, name: str, columns: Sequence[str]) -> Any:
