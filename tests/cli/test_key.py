@@ -111,6 +111,13 @@ def test_a_key_as_an_argument_is_refused_and_not_repeated(words: tuple[str, ...]
     assert SECRET not in refused(*words)
 
 
+@pytest.mark.parametrize("option", ["--api-key", "--TOKEN"])
+def test_an_option_for_a_key_is_answered_with_the_places_for_it(option: str) -> None:
+    assert refused(*LOG, option, SECRET) == (
+        "the API key is never an argument: set MYCIRRUS_API_KEY, or give --api-key-file FILE\n"
+    )
+
+
 def test_the_keyring_is_asked_last(monkeypatch: pytest.MonkeyPatch) -> None:
     kept = {("mycirrus", "api-key"): SECRET}  # by `keyring set mycirrus api-key`
     keyring = SimpleNamespace(get_password=lambda *name: kept.get(name))

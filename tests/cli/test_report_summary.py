@@ -76,6 +76,12 @@ def test_times_are_sorted_in_utc_and_equal_ones_all_count() -> None:
     assert summary.since_last == 27 * DAY
 
 
+def test_an_instrument_without_entries_has_no_times_no_users_and_no_last_entry() -> None:
+    summary = summary_of()
+
+    assert (summary.times, summary.by_user, summary.since_last) == ([], [], None)
+
+
 def test_users_are_sorted_by_entries_then_by_name_and_none_differs_from_a_blank_one() -> None:
     users = ["b", "a", "c", "c", None, "", "a", "b"]
     summary = summarise("QT1", [entry(1, user) for user in users], start=START, end=END)
