@@ -206,6 +206,15 @@ def test_a_run_ends_if_all_others_would_fail(
     assert site.query("SELECT count(*) FROM run") == [(1,)]
 
 
+def test_failures_that_are_not_in_a_row_do_not_end_a_run(site: Site) -> None:
+    """Each second request fails, four times; the others are answered."""
+    site.standin.script = {number: "503-html" for number in range(1, 56) if number % 5}
+    words = ("QT1", "QT2", "--start", "2016-01-01", "--concurrency", "1")
+
+    assert "mycirrus: 11 requests failed, one of them: QT1 from " in site.sync(*words, code=1)
+    assert len(site.standin.requests) == 55
+
+
 def test_an_interrupted_run_is_continued_for_half_a_day_with_its_changes(site: Site) -> None:
     site.sync("QT1", "QT2", *YEARS)
     site.entries.pop(0)
