@@ -163,9 +163,9 @@ def _time(index: int, value: Any) -> datetime:
         raise MismatchError(f"$[{index}].time", f"must be a string: {type(time).__name__}")
     moment = _parsed(time)
     if moment is None:
-        raise MismatchError(f"$[{index}].time", f"is not a time: {time[:40]!r}")
+        raise MismatchError(f"$[{index}].time", f"is not a time: {time!r}")
     if moment.tzinfo is None:
-        raise MismatchError(f"$[{index}].time", f"has no offset: {time[:40]!r}")
+        raise MismatchError(f"$[{index}].time", f"has no offset: {time!r}")
     return moment
 
 

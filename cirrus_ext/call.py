@@ -13,13 +13,14 @@ import logging
 import threading
 from collections.abc import Generator
 from dataclasses import dataclass, field, replace
+from traceback import format_exception
 from typing import Any, TypeVar
 
 from . import errors
 from .clock import Clock
 from .ranges import HistoryWindow
 from .rate_limit import AdaptiveRateLimiter
-from .responses import beginning_of, reason_of, status_error
+from .responses import PROBLEM_LIMIT, beginning_of, reason_of, status_error
 from .retry import Outcome, RetryEvent, Stop, decide, parse_retry_after
 from .settings import Settings
 
@@ -204,11 +205,14 @@ class Call:
 
     def _on_problem(self, problem: Problem) -> _Failure:
         self.check_wanted()
-        reason = self.client.settings.api_key.scrub(problem.reason)
+        scrub = self.client.settings.api_key.scrub
+        reason = scrub(problem.reason)
         kind = errors.APITimeoutError if problem.timed_out else errors.APIConnectionError
         what = "no complete answer" + (" in time" if problem.timed_out else "")
         error = kind(f"{what}: {reason} ({self._description})")
-        error.__cause__ = problem.cause
+        shown = "".join(format_exception(problem.cause, limit=0))
+        if scrub(shown) == shown:  # else a server has echoed the key in what is no HTTP
+            error.__cause__ = problem.cause
         return _Failure(error, Outcome(transient=problem.transient), reason)
 
     def _on_error_status(self) -> _Failure:
@@ -295,7 +299,8 @@ class Call:
             problem: What is wrong there, to be read after the path.
         """
         key, status = self.client.settings.api_key, response.status_code
-        message = key.scrub(f"{status}, but {path} {problem} ({self._description})")
+        problem = key.scrub(problem, PROBLEM_LIMIT)
+        message = f"{status}, but {path} {problem} ({self._description})"
         body = beginning_of(response.content, key)
         error = errors.APIResponseError(message, status_code=status, path=path, body=body)
         return self.annotate(error, "not_retryable")

@@ -23,10 +23,13 @@ def translate_errors() -> Generator[None]:
     try:
         yield
     except (ImportError, OSError, ValueError, httpx.InvalidURL) as error:
+        # What is said of an address may have the password of a proxy.
+        cause = error if isinstance(error, ImportError | OSError) else None
+        reason = f"{type(error).__name__}: {error}" if cause else "an address is invalid"
         raise ConfigurationError(
-            f"no HTTP client can be made: {type(error).__name__}: {error}; look at base_url, at "
-            "verify, and at the proxy and certificate variables of the environment"
-        ) from error
+            f"no HTTP client can be made: {reason}; look at base_url, at verify, and at the proxy "
+            "and certificate variables of the environment"
+        ) from cause
 
 
 @contextmanager

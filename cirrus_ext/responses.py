@@ -15,6 +15,8 @@ from .settings import Secret
 # How many characters of a body an error keeps, and of its words a message.
 BODY_LIMIT = 2048
 WORDS_LIMIT = 100
+# Of what is wrong in a body, for a message.
+PROBLEM_LIMIT = 200
 
 _HINTS = {
     401: "check the API key",
@@ -144,9 +146,7 @@ def _hint(status: int, scope: str | None) -> str | None:
 
 def beginning_of(content: bytes, key: Secret) -> str:
     """Return the beginning of a body as text, without the key."""
-    # The key is removed before the text is cut: half a key would not be found.
-    text = content[: 8 * BODY_LIMIT].decode("utf-8", "replace")
-    return key.scrub(text)[:BODY_LIMIT]
+    return key.scrub(content.decode(json.detect_encoding(content), "replace"), BODY_LIMIT)
 
 
 def _one_line(text: str) -> str:

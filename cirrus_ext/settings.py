@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 from typing import NoReturn
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from .errors import ConfigurationError
 from .ranges import plain
@@ -20,6 +20,9 @@ DEFAULT_TIMEOUT = 30.0  # seconds
 DEFAULT_MAX_CONCURRENCY = 4
 API_KEY_VARIABLE = "MYCIRRUS_API_KEY"
 BASE_URL_VARIABLE = "MYCIRRUS_BASE_URL"
+
+# How many characters a server may write for one of the key; a name of HTML is the longest.
+LONGEST_SPELLING = 40
 
 
 class Secret:
@@ -35,14 +38,19 @@ class Secret:
         """The key itself."""
         return self._value
 
-    def scrub(self, text: str) -> str:
-        """Return a text without the key, in any spelling in which a server may echo it.
+    def scrub(self, text: str, limit: int | None = None) -> str:
+        """Return a text, or its beginning, without the key in any spelling of a server's echo.
 
-        These are as it is, and escaped for JSON, for a URL or for HTML.
+        These are as it is, wrapped or not, and escaped for JSON, JavaScript, a URL, HTML or mail.
         """
         if self._pattern is None:
-            self._pattern = re.compile("".join(map(_spellings, self._value)))
-        return self._pattern.sub("[API key]", text)
+            self._pattern = re.compile(r"(?:=\r?\n)?".join(map(_spellings, self._value)))
+        if limit is None:
+            return self._pattern.sub("[API key]", text)
+        # The key is removed before the text is cut: half a key would not be found.
+        spare = LONGEST_SPELLING * len(self._value)
+        shown = self._pattern.sub("[API key]", text[: limit + spare])
+        return (shown if len(text) <= limit + spare else shown[:-spare])[:limit]
 
     def problem(self) -> str | None:
         """Return why it is not a valid key, without showing it; None if it is valid."""
@@ -65,11 +73,11 @@ class Secret:
 
 
 def _spellings(character: str) -> str:
-    """Return a pattern for a character: as it is, or escaped for JSON, for a URL or for HTML."""
+    """Return a pattern for a character: as it is, or escaped; see `Secret.scrub`."""
     code = ord(character)
     spellings = [
-        rf"\\{{1,4}}u00(?i:{code:02x})",
-        rf"%(?:25){{0,2}}(?i:{code:02x})",
+        rf"\\{{1,4}}(?:u00|x)(?i:{code:02x})",
+        rf"(?:%(?:25){{0,2}}|=)(?i:{code:02x})",
         rf"&(?:amp;){{0,2}}#0{{0,4}}{code};?",
         rf"&(?:amp;){{0,2}}#[xX]0{{0,4}}(?i:{code:x});?",
     ]
@@ -108,17 +116,16 @@ def find_base_url(base_url: str | None) -> str:
     if base_url is None:
         base_url = os.environ.get(BASE_URL_VARIABLE) or DEFAULT_BASE_URL
     if not isinstance(base_url, str):
-        raise ConfigurationError(f"{origin} must be a str: {base_url!r}")
+        raise ConfigurationError(f"{origin} must be a str: {type(base_url).__name__}")
+    if {*"@?#"} & {*unquote(base_url)}:
+        # Neither parsed nor shown, because it may contain a secret.
+        raise ConfigurationError(f"{origin} must have no user, password, query or fragment")
     try:
         parts = urlsplit(base_url)
-        extra = "?" in base_url or "#" in base_url or "@" in parts.netloc
         whole = parts.scheme in {"http", "https"} and parts.hostname and (parts.port or 443)
         (parts.hostname or "").encode("idna")  # what the look-up of the name does
     except ValueError:
-        whole, extra = "", False
-    if extra:
-        # Not shown, because it may contain a secret.
-        raise ConfigurationError(f"{origin} must have no user, password, query or fragment")
+        whole = ""
     if not whole or not base_url.isascii() or not base_url.isprintable() or " " in base_url:
         raise ConfigurationError(
             f"{origin} must be an address such as {DEFAULT_BASE_URL}: {base_url!r}"

@@ -1,5 +1,6 @@
 """A client with invalid settings is not made."""
 
+import traceback
 from typing import Any
 
 import httpx
@@ -20,7 +21,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"base_url": "http://127.0.0.1/v1?"}, "no user, password, query or fragment"),
     ({"base_url": "http://127.0.0.1/v1#"}, "no user, password, query or fragment"),
     ({"base_url": "http://1.2.3.999/v1"}, "look at base_url"),
-    ({"base_url": 5}, "base_url must be a str: 5"),
+    ({"base_url": 5}, "base_url must be a str: int"),
     ({"timeout": 0}, "timeout must be a number of seconds, more than 0: 0"),
     ({"timeout": None}, "timeout must be a number of seconds, more than 0: None"),
     ({"timeout": float("inf")}, "timeout must be a number of seconds, more than 0: inf"),
@@ -46,10 +47,27 @@ def test_a_bad_setting_is_refused_with_name_bound_and_value(
     assert isinstance(caught.value, ValueError)
 
 
-@pytest.mark.parametrize("user", ["me:hunter2", ":hunter2", "hunter2"])
-def test_a_password_in_the_address_is_refused_and_not_shown(user: str) -> None:
-    with pytest.raises(ConfigurationError, match="no user, password") as caught:
-        CirrusClient(KEY, base_url=f"https://{user}@127.0.0.1/v1")
+@pytest.mark.parametrize(
+    "base_url",
+    [
+        "https://me:hunter2@127.0.0.1/v1",
+        "https://:hunter2@127.0.0.1/v1",
+        "https://hunter2@127.0.0.1/v1",
+        "https://me:hunter2@127.0.0.1:99999",
+        "https://me:hunter2@a..b",
+        "https://me:hunter2@[::1",
+        "https://me:hunter2/x@127.0.0.1",
+        "https://me:1/hunter2@127.0.0.1",
+        "https://me:hunter2%40127.0.0.1",
+        "https://127.0.0.1:port?key=hunter2",
+        "me:hunter2@127.0.0.1",
+        "ftp://me:hunter2@127.0.0.1",
+        b"https://me:hunter2@127.0.0.1",
+    ],
+)
+def test_a_password_in_the_address_is_refused_and_not_shown(base_url: Any) -> None:
+    with pytest.raises(ConfigurationError, match=r"no user, password|must be a str") as caught:
+        CirrusClient(KEY, base_url=base_url)
 
     assert "hunter2" not in str(caught.value)
 
@@ -59,7 +77,10 @@ def test_a_password_in_the_address_is_refused_and_not_shown(user: str) -> None:
     ("name", "value"),
     [
         ("HTTP_PROXY", "foo://127.0.0.1:1"),
+        ("HTTP_PROXY", "foo://hunter2@127.0.0.1:1"),
         ("HTTP_PROXY", "http://1.2.3.999:1"),
+        ("HTTPS_PROXY", "http://me:hunter2/x@127.0.0.1:1"),
+        ("HTTPS_PROXY", "http://me:hunter2#@127.0.0.1:1"),
         ("ALL_PROXY", "socks5://127.0.0.1:1"),
         pytest.param(
             "SSL_CERT_FILE",
@@ -70,7 +91,7 @@ def test_a_password_in_the_address_is_refused_and_not_shown(user: str) -> None:
         ),
     ],
 )
-def test_an_invalid_environment_is_refused_without_showing_the_key(
+def test_an_invalid_environment_is_refused_without_showing_its_secrets(
     client_class: type, name: str, value: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(name, value)
@@ -78,6 +99,7 @@ def test_an_invalid_environment_is_refused_without_showing_the_key(
         client_class(KEY)
 
     assert KEY not in frames_of(caught.value)
+    assert "hunter2" not in "".join(traceback.format_exception(caught.value))
 
 
 def test_the_default_server_is_the_specs() -> None:

@@ -4,6 +4,8 @@ import contextvars
 import gzip
 import html
 import json
+import quopri
+import traceback
 import urllib.parse
 from collections.abc import Callable
 from typing import Any
@@ -22,6 +24,7 @@ from cirrus_ext import (
 )
 from cirrus_ext.responses import is_cut_off
 from cirrus_ext.settings import Secret
+from tests.support import clients
 from tests.support.clients import END, START, ask, use
 from tests.support.faulty_server import Wire, answer, faulty
 
@@ -149,6 +152,8 @@ SPELLINGS = {
     "URL": urllib.parse.quote(KEY, safe=""),
     "URL in lower case": "".join(f"%{ord(one):02x}" for one in KEY),
     "URL twice": urllib.parse.quote(urllib.parse.quote(KEY, safe=""), safe=""),
+    "JavaScript": "".join(rf"\x{ord(one):02x}" for one in KEY),
+    "quoted-printable": quopri.encodestring(("x" * 64 + KEY).encode()).decode()[64:],
     "HTML": html.escape(KEY),
     "HTML in numbers": "".join(f"&#{ord(one)};" for one in KEY),
     "HTML in hexadecimal": "".join(f"&#x{ord(one):X};" for one in KEY),
@@ -157,9 +162,10 @@ SPELLINGS = {
 
 
 @pytest.mark.parametrize("spelling", SPELLINGS.values(), ids=list(SPELLINGS))
-def test_the_key_is_removed_in_every_spelling(spelling: str) -> None:
-    body = f"before {spelling} after"
-    transport = httpx.MockTransport(lambda _: httpx.Response(401, text=body))
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_the_key_is_removed_in_every_spelling(spelling: str, encoding: str) -> None:
+    body = f"before {spelling} after".encode(encoding)
+    transport = httpx.MockTransport(lambda _: httpx.Response(401, content=body))
     with (
         CirrusClient(KEY, transport=transport) as client,
         pytest.raises(AuthenticationError) as caught,
@@ -169,7 +175,41 @@ def test_the_key_is_removed_in_every_spelling(spelling: str) -> None:
     assert caught.value.body == "before [API key] after"
 
 
-def test_scrubbing_takes_time_in_proportion_to_the_text() -> None:
+@pytest.mark.parametrize(
+    "reply",
+    [
+        f"{clients.KEY} HTTP/1.1",
+        f"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{clients.KEY}",
+    ],
+    ids=["status line", "chunk header"],
+)
+def test_a_key_that_is_echoed_in_what_is_no_http_is_not_in_the_cause(
+    client_kind: str, reply: str
+) -> None:
+    def echo(wire: Wire) -> None:
+        wire.send(f"{reply}\r\n\r\n".encode())
+
+    with faulty(echo) as server, pytest.raises(APIConnectionError) as caught:
+        log(client_kind, base_url=server.base_url)
+
+    assert clients.KEY not in "".join(traceback.format_exception(caught.value))
+
+
+@pytest.mark.parametrize("length", [20, 64, 128, 300])
+def test_an_error_holds_no_part_of_a_key_that_it_cuts(length: int) -> None:
+    key = "k7" * (length // 2)
+    for body in ([{"time": key}], {"error": "x" * 90 + key, "more": [key] * 1_000}):
+        for status in (200, 401):
+            response = httpx.Response(status, json=body)
+            with (
+                CirrusClient(key, transport=httpx.MockTransport(lambda _, r=response: r)) as client,
+                pytest.raises(CirrusError) as caught,
+            ):
+                ask(client)
+            assert "k7" not in str(caught.value) + repr(vars(caught.value))
+
+
+def test_to_look_for_the_key_takes_a_time_that_grows_with_the_body_alone() -> None:
     for repeated in ("\\", "%25", "&amp;", "&#0"):
         assert Secret("\\" * 40).scrub("x" + repeated * 5_000).startswith("x")
 
