@@ -78,7 +78,7 @@ def load(path: Path, today: date) -> list[Acceptance]:
         raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from error
     except _DuplicateKeyError as error:
         raise ConfigurationError(f"{path}, {error}") from error
-    except (UnicodeDecodeError, yaml.YAMLError) as error:
+    except (UnicodeDecodeError, RecursionError, yaml.YAMLError) as error:
         raise ConfigurationError(f"{path} is not YAML in UTF-8") from error
     if not isinstance(entries, list):
         raise ConfigurationError(f"{path} must be a list of entries")

@@ -18,6 +18,7 @@ from . import plan
 from .evidence import Evidence, failure_of
 from .exchange import TOLERANT, Exchange, instants, stamps
 from .judging import (
+    CHECK_ADDRESS,
     CHOOSE_OTHERS,
     DECIDE,
     broken,
@@ -64,10 +65,13 @@ def _judged(promise: Promise, evidence: Evidence) -> Judgement:
     if missing:
         return _without(missing, evidence)
     try:
-        return promise.check(evidence)
+        judgement = promise.check(evidence)
     except Exception as error:  # noqa: BLE001 - the other promises are judged all the same
         text = f"the check itself failed: {type(error).__name__}"
         return replace(undecided(text, "this is a fault of the check: report it"), crashed=True)
+    if evidence.is_elsewhere and judgement.verdict in {Verdict.BROKEN, Verdict.DRIFT}:
+        return undecided(judgement.because, CHECK_ADDRESS)
+    return judgement
 
 
 def _without(missing: list[str], evidence: Evidence) -> Judgement:
@@ -193,7 +197,10 @@ def in_good_time(evidence: Evidence) -> Judgement:
         return unlisted(evidence, evidence.good) or _nothing(evidence)
     slowest = max(answered, key=lambda one: one.seconds)
     text = f"{evidence.label(slowest)}: the slowest answer took {slowest.seconds:.1f} s"
-    if slowest.seconds > SLOWEST:
+    late = [one for one in answered if one.seconds > SLOWEST]
+    if len(late) == 1:
+        return undecided(f"{text}, and no other over {SLOWEST:.0f} s")
+    if late:
         return drift(f"{text}; {SLOWEST:.0f} s are assumed", f"over {SLOWEST:.0f} s")
     return Judgement(Verdict.HOLDS, text)
 

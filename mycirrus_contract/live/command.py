@@ -13,7 +13,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from cirrus_ext import CirrusError, ConfigurationError, __version__
+from cirrus_ext import CirrusError, ConfigurationError, InvalidRequestError, __version__
 from cirrus_ext.ranges import LONGEST_WINDOW, as_utc, check_instruments, floor_ms, wire_time
 from cirrus_ext.retry import check_seconds
 from cirrus_ext.settings import API_KEY_VARIABLE, Secret, find_api_key, find_base_url
@@ -37,6 +37,7 @@ from .verdicts import worst_first
 
 INSTRUMENTS_VARIABLE = "MYCIRRUS_INSTRUMENTS"
 BAD_USAGE, UNDECIDED, OWN_FAILURE = 2, 3, 4
+FILES = (*REPORTS, "questions.patch", "cassette.json")
 # So that a range of more than a year fits before it.
 EARLIEST_END = datetime(1900, 1, 1, tzinfo=UTC)
 
@@ -68,6 +69,8 @@ def main(arguments: list[str] | None = None) -> int:
     options = command.parse_args(arguments)
     console = Console()
     try:
+        if options.report_dir:
+            _make_empty(options.report_dir)
         if not options.standin:
             target = _target(options, _key(), find_base_url(options.base_url))
             code = run(console, target)
@@ -78,20 +81,19 @@ def main(arguments: list[str] | None = None) -> int:
         with serve(Standin()) as base_url:
             return run(console, _target(options, Secret(DEMO_KEY), base_url))
     except CirrusError as error:
-        print(f"mycirrus contract: {error}", file=sys.stderr)
-        return BAD_USAGE
+        return _failed(BAD_USAGE, str(error))
     except LeakError as error:
-        return _own_failure(str(error))
+        return _failed(OWN_FAILURE, str(error))
     except Exception as error:  # noqa: BLE001 - 1 would say that the vendor broke a promise
         traceback.print_tb(error.__traceback__)  # without its message, which may quote an answer
-        return _own_failure(f"the check itself failed: {type(error).__name__}")
+        return _failed(OWN_FAILURE, f"the check itself failed: {type(error).__name__}")
 
 
-def _own_failure(text: str) -> int:
+def _failed(code: int, text: str) -> int:
     print(f"mycirrus contract: {text}", file=sys.stderr)
     if is_job():
         print(annotation("error", "Contract check", text), flush=True)
-    return OWN_FAILURE
+    return code
 
 
 def _key() -> Secret:
@@ -119,6 +121,13 @@ def _target(options: argparse.Namespace, api_key: Secret, base_url: str) -> Targ
         raise ConfigurationError(
             f"serial numbers are missing: pass --instruments A,B, or set {INSTRUMENTS_VARIABLE}"
         )
+    try:
+        instruments = check_instruments([serial.strip() for serial in given.split(",")])
+    except InvalidRequestError as error:  # its text has a serial number, and CI keeps what it reads
+        raise ConfigurationError(
+            f"--instruments or {INSTRUMENTS_VARIABLE} must be serial numbers with commas between, "
+            f"each of them once and of characters that can be printed"
+        ) from error
     end = floor_ms(as_utc("--end", options.end or datetime.now(UTC)))
     start = floor_ms(as_utc("--start", options.start or end - LONGEST_WINDOW))
     if not timedelta() < end - start <= LONGEST_WINDOW:
@@ -134,7 +143,7 @@ def _target(options: argparse.Namespace, api_key: Secret, base_url: str) -> Targ
     return Target(
         base_url=base_url,
         api_key=api_key,
-        instruments=check_instruments([serial.strip() for serial in given.split(",")]),
+        instruments=instruments,
         start=start,
         end=end,
         interval=options.interval,
@@ -188,8 +197,8 @@ def run(console: Console, target: Target) -> int:
         console.print(
             f"Reports: {target.report_dir}", soft_wrap=True, highlight=False, markup=False
         )
-    if shown.answered and target.shows_questions:
-        text = f"What was observed, as a patch for {target.questions.name}: {where}"
+    if texts["questions.patch"] and target.shows_questions:
+        text = f"What was observed, as a patch for {target.questions.title}: {where}"
         console.print(text, soft_wrap=True, highlight=False, markup=False)
     if is_job():
         for line in annotations(shown):
@@ -246,6 +255,23 @@ def reports(
     return texts | {"cassette.json": cassette}
 
 
+def _make_empty(folder: Path) -> None:
+    """Make a folder for the reports, without those of an earlier run.
+
+    Raises:
+        ConfigurationError: They cannot be written there.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in FILES:
+            (folder / name).unlink(missing_ok=True)
+        trial = folder / ".part"
+        trial.touch()
+        trial.unlink()
+    except OSError as error:
+        raise ConfigurationError(f"--report-dir {folder}: {error.strerror}") from error
+
+
 def write(folder: Path, texts: dict[str, str]) -> None:
     """Write all reports, each of them whole.
 
@@ -253,10 +279,9 @@ def write(folder: Path, texts: dict[str, str]) -> None:
         ConfigurationError: They cannot be written there.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         for name, text in texts.items():
             beside = folder / f".{name}.part"
-            beside.write_text(text, encoding="utf-8")
+            beside.write_text(text, encoding="utf-8", newline="\n")
             beside.replace(folder / name)
     except OSError as error:
         raise ConfigurationError(f"--report-dir {folder}: {error.strerror}") from error

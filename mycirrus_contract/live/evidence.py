@@ -65,6 +65,12 @@ class Evidence:
         return self.whole is not None and self.whole.is_answered
 
     @property
+    def is_elsewhere(self) -> bool:
+        """Whether every request got the same status, and not 200: no API is behind the address."""
+        statuses = {one.status for one in self.exchanges}
+        return len(statuses) == 1 and 200 not in statuses
+
+    @property
     def halves(self) -> tuple[Exchange, Exchange, Exchange] | None:
         """The first instrument alone, and its two halves; None unless all three were sent."""
         alone = self.get(plan.ALONE) or self.whole

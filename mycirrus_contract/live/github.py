@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from cirrus_ext import ConfigurationError
 from mycirrus_contract.text import brief
 
 from .run import Run
@@ -19,11 +20,18 @@ def is_job() -> bool:
 
 
 def write_outputs(run: Run) -> None:
-    """Append ``verdict`` and ``counts`` to the file that GitHub names; elsewhere do nothing."""
+    """Append ``verdict`` and ``counts`` to the file that GitHub names; elsewhere do nothing.
+
+    Raises:
+        ConfigurationError: The file cannot be written.
+    """
     path = os.environ.get("GITHUB_OUTPUT")
     if path and is_job():
-        with Path(path).open("a", encoding="utf-8") as file:
-            file.write(f"verdict={_verdict(run)}\ncounts={json.dumps(run.counts)}\n")
+        try:
+            with Path(path).open("a", encoding="utf-8") as file:
+                file.write(f"verdict={_verdict(run)}\ncounts={json.dumps(run.counts)}\n")
+        except OSError as error:
+            raise ConfigurationError(f"GITHUB_OUTPUT {path}: {error.strerror}") from error
 
 
 def _verdict(run: Run) -> str:
@@ -36,6 +44,8 @@ def _verdict(run: Run) -> str:
 
 def annotations(run: Run) -> Iterator[str]:
     """A line for each finding that does not hold, and for each notice."""
+    if run.exit_code == 2:
+        yield annotation("error", "Contract check", "the API refused the key")
     for finding in run.findings:
         level = "error" if finding.judgement.crashed else LEVELS.get(finding.verdict)
         if level is not None:

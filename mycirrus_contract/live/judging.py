@@ -17,7 +17,7 @@ from .verdicts import ORDER, Judgement, Verdict
 CHOOSE_OTHERS = "choose instruments and a range that have entries"
 CHECK_ADDRESS = "check the address; if it is right, tell the vendor"
 TELL_VENDOR = "tell the vendor, with report and cassette"
-DECIDE = "accept it, or change openapi/ if it is there to stay"
+DECIDE = "accept it, or have the spec changed if it is there to stay"
 FIRST = "see to it first that a good request is answered"
 LATER = "run it again later"
 ADVICE = {

@@ -43,6 +43,7 @@ FIELD_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,39}")
 E_MAIL = re.compile(r"\S@\S")
 PART_OF_A_KEY = 6  # so many characters of the key in a text make it a secret
 SHORTEST_KEY = 8  # characters; a shorter key is not real, and may be a word of the report
+PART_WITHOUT_DIGITS = 12  # the same, where they may be words
 SHORTEST = 4  # characters of a user or a message that hide a text in which they are
 
 LEFT = "a text of an answer is left in what was to be written: nothing was"
@@ -64,6 +65,7 @@ class Redactor:
         exchanges = list(exchanges)
         self._api_key = api_key
         self._key_forms = _forms(api_key) if len(api_key) >= SHORTEST_KEY else set()
+        self._key_parts = set(_parts(spelling(api_key)))
         self._chance = random.SystemRandom()
         self._replacements: dict[str, str] = {}
         self._numbers: dict[str, Any] = {}
@@ -76,6 +78,8 @@ class Redactor:
             self.secrets.update(_texts(reply.json, are_errors=reply.status != 200))
         self._personal = {spelling(text) for text in self.secrets - {api_key}}
         self._personal = {text for text in self._personal if len(text) >= SHORTEST}
+        users = {str(item.get("user")) for one in exchanges for item in one.items}
+        self._short_names = _words(user for user in users if 1 < len(user) < SHORTEST)
         self._taken = set(self.secrets)
         self._serial_word = _words(serial for serial in self.serials if _is_distinctive(serial))
         first = exchanges[0].request.instruments[0] if exchanges else ""
@@ -212,10 +216,10 @@ class Redactor:
 
     def _is_readable(self, text: str) -> bool:
         """Whether a text of the vendor's holds nothing that we know to be secret."""
-        key, bare = self._api_key, spelling(text)
-        parts = {key[start : start + PART_OF_A_KEY] for start in range(len(key))}
-        parts = {one for one in parts if len(one) == PART_OF_A_KEY and re.search(r"\d", one)}
-        if any(part in text for part in parts | {key}) or E_MAIL.search(text):
+        bare = spelling(text)
+        if self._api_key in text or any(part in bare for part in self._key_parts):
+            return False
+        if E_MAIL.search(text) or self._short_names.search(text):
             return False
         return not any(secret in bare for secret in self._personal)
 
@@ -331,6 +335,16 @@ def _texts(value: Any, name: str = "", *, are_errors: bool = False) -> Iterator[
         for key, one in value.items():
             if not are_errors or key not in {*ERROR_TEXTS, *RFC_9457}:
                 yield from _texts(one, key)
+
+
+def _parts(key: str) -> Iterator[str]:
+    """What of a key shows it: the whole, and parts that are no words."""
+    if len(key) >= SHORTEST_KEY:
+        yield key
+    for length in (PART_OF_A_KEY, PART_WITHOUT_DIGITS):
+        for part in (key[start : start + length] for start in range(len(key) - length + 1)):
+            if length == PART_WITHOUT_DIGITS or re.search(r"\d", part):
+                yield part
 
 
 def _is_telling(text: str) -> bool:
