@@ -1,10 +1,11 @@
 """No entry is lost or doubled, whatever happens to a run."""
 
+import os
 import signal
 import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from unittest import mock
@@ -151,6 +152,51 @@ def test_of_two_first_runs_at_once_the_second_is_refused_and_leaves_the_file(sit
     assert site.requests(*FIRST) > 2
 
 
+@not_on_windows("an open file cannot be deleted there")
+@pytest.mark.parametrize("step", ["made", "deleted"])
+def test_a_run_is_refused_if_another_one_overtakes_it(step: str, site: Site) -> None:
+    """The other one makes the file at the same time, or has just deleted it."""
+    connect, make = file._connect, os.open
+
+    def made(*arguments: object) -> int:
+        patch.stop()
+        stack.enter_context(file.opened_to_write(site.path))
+        return make(*arguments)  # type: ignore[arg-type]
+
+    def deleted(path: Path, mode: str) -> sqlite3.Connection:
+        connection = connect(path, mode)
+        path.unlink()
+        return connection
+
+    changed = {"made": (os, "open", made), "deleted": (file, "_connect", deleted)}
+    patch = mock.patch.object(*changed[step])
+    with ExitStack() as stack:
+        stack.callback(patch.stop)
+        patch.start()
+        done = site.run("sync", "fleet.db", *FIRST)
+
+    assert (done.returncode, len(site.standin.requests)) == (3, 0)
+    assert done.stderr == "mycirrus: fleet.db: another run is writing it; try again later\n"
+
+
+@not_on_windows("an open file cannot be deleted there")
+def test_no_other_run_can_use_a_file_that_is_about_to_be_deleted(site: Site) -> None:
+    codes, unlink = [], Path.unlink
+
+    def delayed(path: Path) -> None:
+        codes.append(site.run("sync", "fleet.db", *FIRST).returncode)
+        unlink(path)
+
+    with (
+        mock.patch.object(file, "_connect", limited(3)),
+        mock.patch.object(Path, "unlink", delayed),
+    ):
+        site.run("sync", "fleet.db", *FIRST)
+
+    assert codes == [3]
+    assert not site.path.exists()
+
+
 def test_a_run_notices_another_one_that_came_between_two_of_its_commits(site: Site) -> None:
     """Between two transactions, nothing is locked."""
     site.sync(*FIRST)
@@ -174,8 +220,8 @@ def test_a_run_notices_another_one_that_came_between_two_of_its_commits(site: Si
     with mock.patch.object(file, "commit", overtaken):
         done = site.run("sync", "fleet.db")
 
-    assert done.returncode == 1
-    assert done.stderr.startswith("mycirrus: fleet.db: cannot be used: another run has written it")
+    assert done.returncode == 3
+    assert done.stderr.startswith("mycirrus: fleet.db: another run is writing it; try again later")
     site.check()
     assert site.current() == site.truth(SERIALS)
 
@@ -247,10 +293,24 @@ def test_a_journal_that_a_killed_run_left_is_rolled_back(site: Site) -> None:
         connection.execute("ROLLBACK")
     site.path.write_bytes(half)
     journal.write_bytes(hot)
+    for words in (["sync", "--check"], ["sync", "--dry-run"], ["log", "--from"]):
+        done = site.run(*words, "fleet.db")
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr.startswith("mycirrus: fleet.db: a run was interrupted while it wrote; ")
     site.sync()
 
     assert half != content
     assert site.current() == expected
+    assert list(site.folder.iterdir()) == [site.path]
+
+
+def test_a_journal_of_another_kind_is_set_back(site: Site) -> None:
+    """A write-ahead log would be a second file, which a copy of the archive lacks."""
+    site.sync(*FIRST)
+    assert site.query("PRAGMA journal_mode = WAL") == [("wal",)]
+    site.sync()
+
+    assert site.query("PRAGMA journal_mode") == [("delete",)]
     assert list(site.folder.iterdir()) == [site.path]
 
 
