@@ -320,8 +320,8 @@ class AsyncCirrusClient(_Client[http.AsyncHTTPClient, http.AsyncTransport]):
         self, windows: Iterable[HistoryWindow], *, ordered: bool = True
     ) -> AsyncGenerator[tuple[HistoryWindow, list[CalibrationRecord]]]:
         """Fetch windows, several at a time: see `CirrusClient.history_windows`."""
-        workers = self._settings.max_concurrency
-        return fetch_windows_async(windows, self.fetch_window, workers, ordered=ordered)
+        workers, check = self._settings.max_concurrency, self._http.check_open
+        return fetch_windows_async(windows, self.fetch_window, workers, check, ordered=ordered)
 
     async def fetch_window(self, window: HistoryWindow) -> list[CalibrationRecord]:
         """Fetch one window of a history: see `CirrusClient.fetch_window`."""

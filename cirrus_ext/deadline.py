@@ -10,18 +10,22 @@ a name, and for the sync client a connect and a TLS handshake.
 
 import asyncio
 import socket
-import threading
 import time
-from collections.abc import Callable, Iterable
+from collections import defaultdict
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from concurrent.futures import Future, wait
 from contextvars import ContextVar
+from functools import partial
+from itertools import count
 from typing import Any, TypeVar
 
 import httpcore
 
 from .call import Call
+from .threads import in_thread
 
 Result = TypeVar("Result")
+Stream = httpcore.AsyncNetworkStream
 
 # The call that this thread works for; one connection serves many calls.
 current_call: ContextVar[Call | None] = ContextVar("cirrus_call", default=None)
@@ -38,6 +42,9 @@ HTTPCORE_ERRORS = (
 
 # How often a waiting read checks whether it is still wanted, in seconds.
 POLL_INTERVAL = 0.1
+
+# How long a connect may take before the next address of the host is tried as well, in seconds.
+HEAD_START = 0.25
 
 
 def wrap_backends(client: Any, wrapper: Callable[[Any], Any]) -> None:
@@ -84,10 +91,7 @@ class BoundedBackend(httpcore.NetworkBackend):
 
 
 class LookUpBackend(httpcore.AsyncNetworkBackend):
-    """Looks up names in threads of its own, because an event loop waits for its threads at its end.
-
-    The connection itself looks the name up again, which is quick then.
-    """
+    """Looks up names in threads that are abandoned; an event loop waits at its end for its own."""
 
     def __init__(self, inner: httpcore.AsyncNetworkBackend) -> None:
         self._inner = inner
@@ -99,20 +103,53 @@ class LookUpBackend(httpcore.AsyncNetworkBackend):
         timeout: float | None = None,  # noqa: ASYNC109 - the signature is httpcore's
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
-    ) -> httpcore.AsyncNetworkStream:
-        """Connect, once the name of the host is known."""
-        began = time.monotonic()
+    ) -> Stream:
+        """Connect to the first address of the host that answers."""
+        rest = (port, None, local_address, socket_options)
         try:
-            if look_up := _in_thread(lambda: socket.getaddrinfo(host, port)):
-                async with asyncio.timeout(timeout):  # wait_for of Python 3.11 loses a cancellation
-                    await asyncio.wrap_future(look_up)
+            async with asyncio.timeout(timeout):  # wait_for of Python 3.11 loses a cancellation
+                addresses = await asyncio.wrap_future(in_thread(partial(_addresses, host, port)))
+                return await _first(self._inner.connect_tcp(one, *rest) for one in addresses)
         except TimeoutError as error:
-            raise httpcore.ConnectTimeout(f"the look-up of {host} takes too long") from error
+            raise httpcore.ConnectTimeout(f"no connection to {host} in time") from error
         except OSError as error:
             raise httpcore.ConnectError(str(error)) from error
-        if timeout is not None:
-            timeout = max(timeout - (time.monotonic() - began), 0.001)
-        return await self._inner.connect_tcp(host, port, timeout, local_address, socket_options)
+
+
+def _addresses(host: str, port: int) -> list[str]:
+    """Return the addresses of a host. IPv6 and IPv4 take turns, the preferred one begins."""
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    turn: defaultdict[int, count[int]] = defaultdict(count)
+    found.sort(key=lambda info: next(turn[info[0]]))
+    numeric = socket.NI_NUMERICHOST | socket.NI_NUMERICSERV
+    return [socket.getnameinfo(sockaddr, numeric)[0] for *_, sockaddr in found]
+
+
+async def _first(connects: Iterator[Coroutine[Any, Any, Stream]]) -> Stream:
+    """Return the first connection of several that are begun one after another (RFC 8305).
+
+    Raises:
+        Exception: The first one's error; all have failed.
+    """
+    tasks: list[asyncio.Task[Stream]] = []
+    try:
+        while True:
+            if connect := next(connects, None):
+                tasks.append(asyncio.ensure_future(connect))
+            if not (waiting := [task for task in tasks if not task.done()]):
+                return tasks[0].result()
+            timeout = HEAD_START if connect else None
+            await asyncio.wait(waiting, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+            for task in waiting:
+                if task.done() and task.exception() is None:
+                    tasks.remove(task)
+                    return task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        for late in await asyncio.gather(*tasks, return_exceptions=True):
+            if isinstance(late, Stream):
+                await late.aclose()
 
 
 class BoundedStream(httpcore.NetworkStream):
@@ -159,9 +196,7 @@ def _abandonable(connect: Callable[[], httpcore.NetworkStream]) -> httpcore.Netw
     If the call is cancelled or Ctrl-C comes meanwhile, the thread is left alone, and closes what it
     has connected.
     """
-    future = _in_thread(connect)
-    if future is None:
-        return connect()
+    future = in_thread(connect)
     try:
         until = time.monotonic() + _left(None)
         while not future.done():
@@ -182,25 +217,6 @@ def _abandonable(connect: Callable[[], httpcore.NetworkStream]) -> httpcore.Netw
         raise below
     except type(below):
         raise error  # noqa: B904 - see above
-
-
-def _in_thread(job: Callable[[], Result]) -> "Future[Result] | None":
-    """Run a job in a thread that nobody waits for; None if no thread can be started."""
-    future: Future[Result] = Future()
-
-    def run() -> None:
-        if not future.set_running_or_notify_cancel():
-            return
-        try:
-            future.set_result(job())
-        except BaseException as error:  # noqa: BLE001 - is raised by the caller
-            future.set_exception(error)
-
-    try:
-        threading.Thread(target=run, name="cirrus-connect", daemon=True).start()
-    except RuntimeError:  # the interpreter shuts down, or there are too many
-        return None
-    return future
 
 
 def _close(future: "Future[httpcore.NetworkStream]") -> None:

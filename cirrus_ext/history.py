@@ -5,18 +5,18 @@ that a slow answer does not hold up the others. In any order, up to ``concurrenc
 """
 
 import asyncio
+import sys
 import threading
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextvars import copy_context
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import islice
 from typing import Generic, TypeVar
 
 from .calibration_log import CalibrationRecord
-from .errors import CirrusError
 from .ranges import HistoryWindow
+from .threads import Workers
 
 Records = list[CalibrationRecord]
 Answer = tuple[HistoryWindow, Records]
@@ -35,7 +35,7 @@ class _Requested(Generic[AnyFuture]):
 
     def start(self, count: int) -> None:
         """Start to fetch so many of the remaining windows."""
-        for window in islice(self.remaining, count):
+        for _, window in zip(range(count), self.remaining, strict=False):  # islice has a limit
             self.futures[self.fetch(window)] = window
 
     def awaited(self) -> list[AnyFuture]:
@@ -86,46 +86,36 @@ def fetch_windows(
         Each window with its records. If one fails, the others under way come before its error;
         if ordered, only those before it.
     """
-    with ThreadPoolExecutor(concurrency, thread_name_prefix="cirrus") as pool:
+    workers = Workers(concurrency)
 
-        def start(window: HistoryWindow) -> Future[Records]:
-            job = partial(copy_context().run, fetch, window)  # for on_event, in the thread
-            return _submit(pool, job)
+    def start(window: HistoryWindow) -> Future[Records]:
+        # `on_event` runs in the thread, and sees the context variables of the caller.
+        return workers.submit(partial(copy_context().run, fetch, window))
 
-        requested = _Requested(iter(windows), start, ordered)
-        try:
-            requested.start(2 * concurrency if ordered else concurrency)
-            while futures := requested.awaited():
-                check()
-                wait(futures, return_when=FIRST_COMPLETED)
-                yield from requested.take()
-        finally:
-            stop.set()
-            for future in requested.futures:
-                future.cancel()
-
-
-def _submit(pool: ThreadPoolExecutor, job: Callable[[], Records]) -> Future[Records]:
-    """Do a job in a thread; or here, if the interpreter shuts down or has no thread to spare."""
+    requested = _Requested(iter(windows), start, ordered)
     try:
-        return pool.submit(job)
-    except RuntimeError:
-        future: Future[Records] = Future()
-        try:
-            future.set_result(job())
-        except CirrusError as error:
-            future.set_exception(error)
-        return future
+        requested.start(2 * concurrency if ordered else concurrency)
+        while futures := requested.awaited():
+            check()
+            wait(futures, return_when=FIRST_COMPLETED)
+            yield from requested.take()
+    finally:
+        # At the end of the program daemon threads are gone, but not the locks that they held.
+        if not sys.is_finalizing():
+            stop.set()
+            workers.close()
 
 
 async def fetch_windows_async(
     windows: Iterable[HistoryWindow],
     fetch: Callable[[HistoryWindow], Awaitable[Records]],
     concurrency: int,
+    check: Callable[[], None],
     *,
     ordered: bool,
 ) -> AsyncGenerator[Answer]:
     """Fetch windows in tasks: see `fetch_windows`. The client limits how many are under way."""
+    check()
 
     def start(window: HistoryWindow) -> asyncio.Future[Records]:
         return asyncio.ensure_future(fetch(window))

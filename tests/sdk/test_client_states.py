@@ -219,16 +219,25 @@ def test_a_history_that_outlives_the_main_thread_is_whole() -> None:
     assert (done.stdout, done.stderr) == ("9 9\n", "")
 
 
-def test_a_client_works_alone_where_no_thread_can_be_started(
-    base_url: str, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("threads", range(4))
+def test_a_history_requests_each_window_once_where_threads_run_out(
+    threads: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(_: threading.Thread) -> None:
-        raise RuntimeError("can't start new thread")
+    start, left = threading.Thread.start, iter(range(threads))
 
-    plan = plan_history(["QT123456"], start="2018-01-01T00:00:00Z", end="2023-01-01T00:00:00Z")
-    monkeypatch.setattr(threading.Thread, "start", refuse)
-    with CirrusClient(DEMO_KEY, base_url=base_url) as alone:
+    def limited(thread: threading.Thread) -> None:
+        if next(left, None) is None:
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    plan = plan_history(["QT123456"], start="2008-01-01T00:00:00Z", end="2023-01-01T00:00:00Z")
+    standin = Standin()
+    with serve(standin) as base_url, CirrusClient(DEMO_KEY, base_url=base_url) as alone:
+        monkeypatch.setattr(threading.Thread, "start", limited)
         assert [window for window, _ in alone.history_windows(plan)] == plan
+        monkeypatch.undo()
+
+    assert len(standin.requests) == len(plan)
 
 
 class Station(str, enum.Enum):  # noqa: UP042 - it is shown as Station.ROOF, a StrEnum is not

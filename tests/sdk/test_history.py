@@ -2,6 +2,7 @@
 
 import asyncio
 import pickle
+import sys
 import threading
 import time
 from collections import Counter
@@ -206,6 +207,16 @@ def test_max_concurrency_is_over_all_tasks_and_histories() -> None:
 
     asyncio.run(main())
     assert (transport.most, transport.total) == (3, 20)
+
+
+@pytest.mark.parametrize("most", [sys.maxsize, 2**100])
+def test_max_concurrency_has_no_upper_bound(client_kind: str, most: int) -> None:
+    def fetch(client: Any) -> Any:
+        return client.history_windows(PLAN[:5])
+
+    transport = Standin(WORLD).transport()
+    windows = use(client_kind, fetch, transport=transport, max_concurrency=most)
+    assert [window for window, _ in windows] == PLAN[:5]
 
 
 def test_a_403_in_a_history_names_the_scope(client_kind: str) -> None:

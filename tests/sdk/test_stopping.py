@@ -5,15 +5,20 @@ import gc
 import os
 import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 import warnings
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from itertools import cycle
+from textwrap import indent
 from typing import Any
 from unittest.mock import AsyncMock
 
+import httpcore
 import pytest
 
 from cirrus_ext import (
@@ -178,8 +183,8 @@ def test_the_total_timeout_includes_every_wait(client_kind: str, waits: dict[str
 def test_cancelling_at_the_moment_of_an_answer_is_not_lost(
     steps: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    look_up: Future[list[Any]] = Future()
-    monkeypatch.setattr(deadline, "_in_thread", lambda job: look_up)
+    look_up: Future[list[str]] = Future()
+    monkeypatch.setattr(deadline, "in_thread", lambda job: look_up)
 
     async def main() -> bool:
         async def connect(*_: object) -> None:
@@ -188,7 +193,7 @@ def test_cancelling_at_the_moment_of_an_answer_is_not_lost(
         backend = deadline.LookUpBackend(AsyncMock(connect_tcp=connect))
         task = asyncio.create_task(backend.connect_tcp("localhost", 1, 20.0))
         await asyncio.sleep(0)
-        look_up.set_result([])
+        look_up.set_result([LOOPBACK])
         for _ in range(steps):
             await asyncio.sleep(0)
         task.cancel()
@@ -198,6 +203,83 @@ def test_cancelling_at_the_moment_of_an_answer_is_not_lost(
         return ended
 
     assert asyncio.run(main())
+
+
+def test_an_async_client_looks_a_name_up_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A look-up by the event loop, whose threads its end waits for, could hang."""
+    names: list[str] = []
+    real = socket.getaddrinfo
+
+    def look_up(host: str, *args: Any, **options: Any) -> Any:
+        if host != LOOPBACK:
+            names.append(host)
+        return real(LOOPBACK, *args, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    with faulty(answer()) as server:
+        base_url = server.base_url.replace(LOOPBACK, "api.example.invalid")
+        assert use("async", ask, base_url=base_url) == []
+
+    assert names == ["api.example.invalid"]
+
+
+class Connection(httpcore.AsyncNetworkStream):
+    """Knows its address, and whether it was closed."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        self.closed = False
+
+    async def aclose(self) -> None:
+        self.closed = True
+
+
+V6, OTHER_V6, V4 = "2001:db8::1", "2001:db8::2", "192.0.2.1"
+
+
+@pytest.mark.parametrize(
+    ("hanging", "refusing", "tried"),
+    [
+        ("", [], [V6]),
+        (V6, [], [V6, V4]),
+        ("", [V6], [V6, V4]),
+        (V6, [V4], [V6, V4, OTHER_V6]),
+        ("", [V6, V4, OTHER_V6], [V6, V4, OTHER_V6]),
+    ],
+)
+def test_the_first_address_that_answers_gets_the_connection(
+    hanging: str, refusing: list[str], tried: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connected: list[Connection] = []
+    addresses: list[str] = []
+
+    async def connect(address: str, *_: object) -> Connection:
+        addresses.append(address)
+        if address in refusing:
+            raise httpcore.ConnectError(address)
+        connection = Connection(address)
+        if address == hanging:
+            with suppress(asyncio.CancelledError):  # as one that has just connected
+                await asyncio.Event().wait()
+        connected.append(connection)
+        return connection
+
+    found: list[Any] = [(socket.AF_INET6, 1, 6, "", (one, 80, 0, 0)) for one in (V6, OTHER_V6)]
+    found.append((socket.AF_INET, 1, 6, "", (V4, 80)))
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+    monkeypatch.setattr(deadline, "HEAD_START", 0.01)
+    backend = deadline.LookUpBackend(AsyncMock(connect_tcp=connect))
+
+    async def main() -> list[Any]:
+        connecting = backend.connect_tcp("api.example.invalid", 80)
+        return list(await asyncio.gather(connecting, return_exceptions=True))
+
+    results = asyncio.run(main())
+    assert addresses == tried
+    if refusing == tried:
+        assert repr(results) == repr([httpcore.ConnectError(V6)])
+    else:
+        assert [one for one in connected if not one.closed] == results
 
 
 def test_a_client_can_be_used_after_a_call_was_cancelled_in_the_body() -> None:
@@ -260,3 +342,38 @@ def test_leaving_an_async_history_early_leaves_no_socket_and_no_task() -> None:
         asyncio.run(main())
 
     assert time.monotonic() - began < LIMIT
+
+
+END_OF_A_PROGRAM = """
+import sys, threading, time
+from cirrus_ext import CirrusClient, plan_history
+
+windows = plan_history(["QT1"], start="2000-01-01T00:00:00Z", end="2020-01-01T00:00:00Z")
+client = CirrusClient("key", base_url=sys.argv[1], max_concurrency=2)
+history = client.history_windows(windows)
+"""
+IN_A_THREAD = """
+began = threading.Event()
+consume = lambda: [began.set() for _ in history]
+threading.Thread(target=consume, daemon=True).start()
+began.wait(20)
+"""
+ENDINGS = {
+    "left in a global": "next(history)",
+    "left by an exception": "for _ in history: 1 / 0",
+    "in a daemon thread": IN_A_THREAD,
+}
+
+
+@pytest.mark.parametrize("ending", ENDINGS.values(), ids=list(ENDINGS))
+def test_the_end_of_a_program_does_not_wait_for_a_history(ending: str) -> None:
+    program = f"{END_OF_A_PROGRAM}\ntry:\n{indent(ending, ' ')}\nfinally: print(time.time())"
+    command = [sys.executable, "-c", program]
+    with faulty(after_the_first_window(say_nothing)) as server:
+        done = subprocess.run(
+            [*command, server.base_url], capture_output=True, text=True, check=False, timeout=60
+        )
+        took = time.time() - float(done.stdout.split()[0])
+
+    assert took < LIMIT
+    assert ("1 / 0" in ending) == bool(done.stderr), done.stderr
