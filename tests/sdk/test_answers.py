@@ -31,7 +31,7 @@ from cirrus_ext import (
 )
 from contract_tests.spec.page import PAGE
 from mycirrus_client.types import UNSET
-from tests.support.clients import KEY, ask, copy_of, use
+from tests.support.clients import END, KEY, START, ask, copy_of, use
 
 ONCE = RetryPolicy(max_attempts=1)
 REFUSAL = {"error": "Code", "description": "Words."}
@@ -232,6 +232,30 @@ def test_a_time_is_read_as_rfc_3339_says(
         assert [item.time for item in items_of("sync", items)] == [expected]
 
 
+@pytest.mark.parametrize(
+    ("response", "message"),
+    [
+        (httpx.Response(404), "404 Not Found"),
+        (httpx.Response(520), "520"),
+        (httpx.Response(200, json={}), "200, but $ must be an array: dict"),
+        (httpx.Response(200, json=[5]), "200, but $[0] must be an object: int"),
+        (httpx.Response(200, json=[{"time": 5}]), "200, but $[0].time must be a string: int"),
+        (
+            httpx.Response(200, json=[ITEM | {"user": 5}]),
+            "200, but $[0].user must be a string or null: int",
+        ),
+        (
+            httpx.Response(200, json=[{"time": "noon" + 50 * "!"}]),
+            f"200, but $[0].time is not a time: 'noon{36 * '!'}'",
+        ),
+    ],
+)
+def test_a_message_names_what_is_wrong_and_where(response: httpx.Response, message: str) -> None:
+    error = error_of("sync", response)
+
+    assert str(error) == f"{message} (GET /v1/data/calibrations/log, 1 attempt)"
+
+
 def test_an_item_that_the_generated_model_refuses_is_named(
     client_kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -239,10 +263,16 @@ def test_an_item_that_the_generated_model_refuses_is_named(
         raise KeyError(value["level"])
 
     monkeypatch.setattr(CalibrationLogItem, "from_dict", from_dict)
-    error = error_of(client_kind, httpx.Response(200, json=[ITEM, ITEM | {"level": 93.7}]))
-
-    assert error.path == "$[1]"
-    assert "but $[1] does not fit the generated model: KeyError (" in str(error)
+    items = [ITEM, ITEM | {"level": 93.7}]
+    transport = httpx.MockTransport(lambda request: httpx.Response(200, json=items))
+    for job in (
+        ask,
+        lambda client: client.calibration_history(["QT1"], start=START, end=END),
+    ):
+        with pytest.raises(APIResponseError) as caught:
+            use(client_kind, job, transport=transport)
+        assert caught.value.path == "$[1]"
+        assert "but $[1] does not fit the generated model: KeyError (" in str(caught.value)
 
 
 def test_a_servers_words_are_cut_and_contain_no_control_characters(client_kind: str) -> None:

@@ -94,7 +94,11 @@ def test_a_record_has_the_requested_instrument_and_other_fields_in_extra(
 
 
 def test_absent_and_null_fields_are_none(client_kind: str) -> None:
-    items = [{"time": "2023-01-02T00:00:00+05:00"}, {"time": "2023-01-02T00:00:00Z", "user": None}]
+    items = [
+        {"time": "2023-01-02T00:00:00+05:00"},
+        {"time": "2023-01-02T00:00:00Z", "user": None},
+        {"time": "2023-01-02T01:00:00Z", "user": "U", "message": "M"},
+    ]
     records = use(
         client_kind,
         lambda client: client.calibration_history(
@@ -106,8 +110,9 @@ def test_absent_and_null_fields_are_none(client_kind: str) -> None:
     assert [(r.time.hour, r.user, r.message, r.extra) for r in records] == [
         (19, None, None, {}),
         (0, None, None, {}),
+        (1, "U", "M", {}),
     ]
-    assert len(set(records)) == 2
+    assert len(set(records)) == 3
 
 
 def test_an_answer_that_does_not_fit_names_its_window(client_kind: str) -> None:
@@ -116,6 +121,7 @@ def test_an_answer_that_does_not_fit_names_its_window(client_kind: str) -> None:
         use(client_kind, lambda client: client.fetch_window(PLAN[0]), transport=transport)
 
     assert caught.value.window == PLAN[0]
+    assert str(caught.value).startswith("200, but $[0].time must be a string: int (")
 
 
 def test_a_retry_names_its_window(client_kind: str, clock: FakeClock) -> None:
