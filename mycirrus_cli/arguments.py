@@ -2,7 +2,7 @@
 
 import argparse
 from collections.abc import Mapping
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from .exits import CommandError
 from .help import EXAMPLES, KEY, RANGE, exit_codes
@@ -40,6 +40,10 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Raise an error, which is shown like any other."""
         raise CommandError(f"{message}; see {self.prog} --help")
+
+    def print_help(self, file: Any = None) -> None:
+        """Print the help; argparse would not notice that it cannot be written."""
+        print(self.format_help(), end="", file=file)
 
 
 def parser() -> Parser:

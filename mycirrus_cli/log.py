@@ -120,7 +120,7 @@ def _writer(form: str, stream: BinaryIO, instruments: Sequence[str], zone: tzinf
     if form != TABLE:
         shown = (instruments, zone) if FORMATS[form].shows_zone else ()
         return FORMATS[form].writer(stream, *shown)
-    if sys.stdout is not None and stream is sys.stdout.buffer:
+    if stream is getattr(sys.stdout, "buffer", None):
         return table_writer(sys.stdout, instruments, zone)
     text = io.TextIOWrapper(stream, "utf-8", write_through=True)
     return table_writer(text, instruments, zone, is_file=True)

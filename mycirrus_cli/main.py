@@ -1,5 +1,7 @@
 """``mycirrus``: runs a command, reports an error in one line, and returns an exit code."""
 
+import errno
+import io
 import os
 import re
 import signal
@@ -54,8 +56,7 @@ def _run(words: list[str]) -> int:
             code = int(import_module(f"mycirrus_cli.{module}").run(options))
         except SystemExit as end:  # of --help and --version
             code = end.code if isinstance(end.code, int) else DONE
-        if sys.stdout is not None:
-            sys.stdout.flush()
+        sys.stdout.flush()
         return code  # noqa: TRY300 - the flush is a part of the run
     except BrokenPipeError:
         raise
@@ -87,8 +88,18 @@ class _Terminated(KeyboardInterrupt):
     """SIGTERM or SIGHUP arrived."""
 
 
+class _ClosedOutput(io.TextIOBase):
+    """Stands for a closed standard output, of which Python makes None."""
+
+    def write(self, text: str) -> int:
+        """Refuse it; a ``print`` to None would lose it without an error."""
+        del text
+        raise OSError(errno.EBADF, "standard output is closed")
+
+
 def _tolerate_environment() -> None:
     """Replace what the terminal cannot encode, and ignore an invalid width of it."""
+    sys.stdout = sys.stdout or _ClosedOutput()
     with suppress(AttributeError):
         sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]  # a TextIOWrapper has it
     for name in ("COLUMNS", "LINES"):

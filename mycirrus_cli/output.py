@@ -47,7 +47,7 @@ def opened(path: Path | None, *, quiet: bool = False) -> Generator[BinaryIO]:
         CommandError: It cannot be written.
     """
     if path is None:
-        if sys.stdout is None:
+        if not sys.stdout.writable():
             raise CommandError("standard output is closed: give --output FILE")
         yield sys.stdout.buffer
         sys.stdout.flush()

@@ -37,7 +37,7 @@ def shown(total: int, *, quiet: bool, streaming: bool) -> Generator[Progress]:
         quiet: Whether to show nothing.
         streaming: Whether records are written to standard output meanwhile.
     """
-    busy = streaming and sys.stdout is not None and sys.stdout.isatty()
+    busy = streaming and sys.stdout.isatty()
     if quiet or busy or sys.stderr is None or not sys.stderr.isatty():
         yield NullProgress()
         return

@@ -1,6 +1,7 @@
 """``mycirrus standin``: serve the stand-in until Ctrl-C, for a client in any language."""
 
 import threading
+from contextlib import ExitStack
 
 from .adapters import Standin, serve, standin_of
 from .arguments import parser
@@ -21,13 +22,15 @@ def main(arguments: list[str] | None = None) -> int:
     except ValueError as error:
         command.error(str(error))
     try:
-        with serve(standin, port) as base_url:
+        with ExitStack() as stack:
+            try:
+                base_url = stack.enter_context(serve(standin, port))
+            except OSError as error:
+                command.error(f"port {port} cannot be used: {error.strerror}")
             _introduce(standin, base_url)
             threading.Event().wait()
     except KeyboardInterrupt:
         print(f"\nStopped after {len(standin.requests)} requests.", flush=True)
-    except OSError as error:
-        command.error(f"port {port} cannot be used: {error.strerror}")
     return 0
 
 

@@ -2,6 +2,7 @@
 
 import errno
 import gc
+import io
 import os
 import socket
 import stat
@@ -9,7 +10,7 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, BinaryIO, TextIO, cast
 
 import pytest
 
@@ -290,6 +291,12 @@ def full() -> TextIO:
     return Path("/dev/full").open("w", encoding="utf-8")
 
 
+def full_and_unbuffered() -> TextIO:
+    """As with PYTHONUNBUFFERED: the first ``write`` fails, and not the last ``flush``."""
+    file = Path("/dev/full").open("wb", buffering=0)  # noqa: SIM115 - the stream closes it
+    return io.TextIOWrapper(cast("BinaryIO", file), "utf-8", write_through=True)
+
+
 def broken() -> TextIO:
     """A pipe without a reader."""
     reader, writer = os.pipe()
@@ -299,13 +306,18 @@ def broken() -> TextIO:
 
 @pytest.mark.parametrize(
     ("stdout", "code", "line"),
-    [(full, 1, "No space left on device\n"), (broken, 0, "")],
-    ids=["full disk", "closed pipe"],
+    [
+        (full, 1, "No space left on device\n"),
+        (full_and_unbuffered, 1, "No space left on device\n"),
+        (broken, 0, ""),
+    ],
 )
 @pytest.mark.parametrize(
     "words",
     [
         ("--help",),
+        ("standin", "--help"),
+        ("standin",),
         ("completion", "bash"),
         ("log", "QT1", "--last", "1y", "--dry-run"),
         ("log", "QT123456", *YEARS, "--quiet"),
@@ -341,7 +353,18 @@ def test_a_device_that_is_full_is_an_error_with_each_format(form: str) -> None:
     ("name", "words", "code", "line"),
     [
         ("stdout", LOG, 2, "mycirrus: standard output is closed: give --output FILE\n"),
-        ("stdout", ("--help",), 0, ""),
+        *(
+            ("stdout", words, 1, "mycirrus: standard output is closed\n")
+            for words in (
+                ("--help",),
+                ("standin", "--help"),
+                ("standin",),
+                ("--version",),
+                ("completion", "bash"),
+                ("doctor", "QT123456"),
+                ("log", "QT123456", *YEARS, "--dry-run"),
+            )
+        ),
         ("stderr", ("log",), 2, ""),
         ("stdin", ("log", "-", "--last", "1y"), 2, "mycirrus: standard input is closed: give "),
     ],
@@ -353,7 +376,8 @@ def test_a_closed_stream_is_no_fault(
         setattr(sys, name, None)
         return main(words)
 
-    done = run_main(program, environment())
+    with client_defaults(transport=Standin().transport()):
+        done = run_main(program, environment(NOWHERE))
 
     assert done.returncode == code
     assert done.stderr.startswith(line)
