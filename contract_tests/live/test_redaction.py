@@ -15,8 +15,6 @@ from hypothesis import strategies as st
 
 from cirrus_ext.settings import Secret
 from contract_tests.api_mutants.catalogue import MUTANTS
-from mycirrus_contract.live.arguments import THOROUGH
-from mycirrus_contract.live.cassette import dumps
 from mycirrus_contract.live.checks import judge
 from mycirrus_contract.live.command import Target, judged, reports, write
 from mycirrus_contract.live.exchange import NOT_SHOWN, Exchange, ProbeRequest
@@ -26,7 +24,6 @@ from mycirrus_contract.messages import Reply, Request, json_reply
 from mycirrus_contract.standin.adapters import Standin
 from mycirrus_contract.standin.fleet import Entry
 from mycirrus_contract.standin.rules import DEMO_KEY
-from mycirrus_contract.standin.switches import Switches
 
 from .runs import END, SERIALS, START, WORLD, exchanges_of
 
@@ -373,21 +370,6 @@ def test_the_verdicts_are_those_of_what_came(mutant: Any) -> None:
     assert [(one.name, one.verdict) for one in judge(clean)] == [
         (one.name, one.verdict) for one in judge(exchanges)
     ]
-
-
-def test_a_whole_run_holds_no_serial_no_user_no_message_and_no_key() -> None:
-    """With everything that the probe can ask, and a server that names instruments."""
-    world = replace(WORLD, switches=Switches(names_instrument=True))
-    exchanges = exchanges_of(Standin(world).transport(), budget=THOROUGH)
-    redactor = Redactor(DEMO_KEY, exchanges)
-    clean = [redactor.exchange(exchange) for exchange in exchanges]
-    target = Target("http://127.0.0.1/v1", Secret(DEMO_KEY), SERIALS, START, END)
-    run = judged(target, clean, END)
-    text = dumps(run, {}) + repr(run)
-
-    private = {entry.user for entry in WORLD.entries} | {entry.message for entry in WORLD.entries}
-    assert not [word for word in {DEMO_KEY, *SERIALS, *private} if word in text]
-    assert DEMO_KEY not in repr(redactor)
 
 
 @pytest.mark.parametrize(

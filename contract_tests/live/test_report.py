@@ -8,7 +8,6 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from html import unescape
 from itertools import pairwise
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -18,22 +17,15 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from rich.console import Console
 
-from contract_tests.suite.checks import WORLD
 from mycirrus_contract.live.arguments import THOROUGH
-from mycirrus_contract.live.checks import PROMISES, judge
-from mycirrus_contract.live.evidence import Evidence
 from mycirrus_contract.live.exchange import Exchange, ProbeRequest
 from mycirrus_contract.live.facts import Observed
-from mycirrus_contract.live.probe import Probe
-from mycirrus_contract.live.questions import OpenQuestion, contradictions, open_questions
+from mycirrus_contract.live.questions import OpenQuestion
 from mycirrus_contract.live.report import REPORTS, html, junit, markdown, print_run
 from mycirrus_contract.live.run import Run, in_words
 from mycirrus_contract.live.verdicts import Finding, Judgement, Verdict
 from mycirrus_contract.messages import Reply, json_reply
-from mycirrus_contract.standin.adapters import Standin
-from mycirrus_contract.standin.rules import DEMO_KEY
 from mycirrus_contract.text import brief
-from tests.support.clock import FakeClock
 from tests.support.html_reader import Element, read
 
 END = datetime(2026, 1, 1, tzinfo=UTC)
@@ -350,43 +342,6 @@ def test_junit_shows_markup_as_it_is_in_characters_that_xml_allows() -> None:
     assert nasty[0].attrib["name"] == f"{BARE}: {BARE}"
     assert nasty[0][0].attrib["message"] == BARE
     assert re.fullmatch(allowed, junit(worded(NASTY)))
-
-
-# --- a real run
-
-
-def real_run() -> Run:
-    """A check of the stand-in with the largest budget."""
-    clock, standin = FakeClock(), Standin(WORLD)
-    standin.sleep = clock.sleep
-    probe = Probe(
-        "http://127.0.0.1/v1",
-        DEMO_KEY,
-        budget=THOROUGH,
-        transport=standin.transport(),
-        sleep=clock.sleep,
-        monotonic=lambda: clock.seconds,
-    )
-    exchanges = probe.run(["QT123456", "QT234567"], START, END)
-    questions = open_questions(Evidence(exchanges))
-    return replace(
-        EVERY,
-        exchanges=tuple(exchanges),
-        findings=(*judge(exchanges), *contradictions(questions)),
-        questions=tuple(questions),
-    )
-
-
-def test_a_run_against_the_stand_in_shows_all_promises_and_no_personal_data() -> None:
-    run = real_run()
-    private = {entry.user for entry in WORLD.entries} | {entry.message for entry in WORLD.entries}
-
-    for show in FORMATS.values():
-        shown = unescape(show(run))
-        assert all(promise.text in shown for promise in PROMISES)
-        assert not any(word in shown for word in {DEMO_KEY, "QT123456", "QT234567", *private})
-    assert len(re.findall(r"  holds  ", terminal(run, 80))) == len(PROMISES)
-    assert len(report(run).rows("questions")) == len(run.answered) > 10
 
 
 @pytest.mark.parametrize("name", FORMATS)
