@@ -1,4 +1,4 @@
-"""Whether one exchange keeps the contract: its request and its reply, each with the other in mind.
+"""Whether one exchange keeps the contract: its request and its reply, each judged beside the other.
 
 Pure functions, for the mocks of the tests, the answers of the stand-in and those of the live API.
 Each judges by the operation that was requested.
@@ -63,7 +63,7 @@ def _is_retry_after(value: str) -> bool:
 
 
 def request_problems(request: Request, contract: Contract) -> list[Problem]:
-    """Say how a request breaks the contract, but for its key.
+    """Say how a request breaks the contract, apart from its key.
 
     Method, path, unknown and repeated parameters, the schema of each, and the range rule.
 
@@ -112,7 +112,7 @@ def parameter_problems(values: list[str], parameter: Parameter, operation: Opera
 
 
 def _parsed(text: str, types: set[str]) -> Any:
-    """The JSON value that a text in a query stands for; the text itself if it is none."""
+    """The JSON value of a text in a query; the text itself if it is no value of these types."""
     if types & {"integer", "number"} and (match := _NUMBER.fullmatch(text)):
         return float(text) if match[2] else int(text)
     if "boolean" in types and text in {"true", "false"}:
@@ -132,14 +132,14 @@ def _range_problems(given: dict[str, list[str]], operation: Operation) -> list[P
 
 
 def request_violations(request: Request, reply: Reply | None) -> list[str]:
-    """Say what is wrong with a request, in the strict reading, and with what it got in mind.
+    """Say what is wrong with a request, in the strict reading.
 
-    A request against the contract is right where it is refused: with 400, or with 401, which comes
-    before anything else is looked at.
+    A request against the contract is right if it is refused with 400, or with 401, which a server
+    decides before anything else.
 
     Args:
         request: What was requested.
-        reply: What was answered; None if nothing came.
+        reply: What was answered; None if there was no answer.
     """
     status = None if reply is None else reply.status
     try:
@@ -151,15 +151,15 @@ def request_violations(request: Request, reply: Reply | None) -> list[str]:
         problems = []
     for name in operation.key_headers:
         if not request.headers.get(name.lower()) and status != 401:
-            problems.append(f"{name} is missing, and that is answered with 401")
+            problems.append(f"{name} is missing, and only a 401 may answer that")
     return problems
 
 
 def reply_violations(request: Request, reply: Reply | None) -> list[str]:
-    """Say what is wrong with a reply, in the strict reading, and with the request in mind.
+    """Say what is wrong with a reply, in the strict reading.
 
-    A request that keeps the contract is not refused with 400. A reply to a request for no operation
-    of the contract cannot be judged: see `request_violations`.
+    A request that keeps the contract is not refused with 400. If the contract has no such
+    operation, the reply cannot be judged: see `request_violations`.
     """
     if reply is None:
         return []

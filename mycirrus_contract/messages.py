@@ -51,7 +51,7 @@ class Reply:
         status: ``200``.
         headers: By lower-case name.
         body: The bytes.
-        seconds: How long the answer takes; only the stand-in says so, of itself.
+        seconds: How long the answer takes; only a slow behaviour of the stand-in sets it.
     """
 
     status: int
@@ -61,7 +61,7 @@ class Reply:
 
     @classmethod
     def of(cls, response: httpx.Response) -> "Reply":
-        """What httpx received, if it is read already."""
+        """What httpx received; its body must have been read."""
         return cls(response.status_code, dict(response.headers), response.content)
 
     def with_headers(self, **headers: str) -> "Reply":
@@ -71,7 +71,7 @@ class Reply:
 
     @property
     def media_type(self) -> str:
-        """Without parameters, in lower case; empty if it is not said."""
+        """Without parameters, in lower case; empty without a header."""
         return self.headers.get("content-type", "").partition(";")[0].strip().lower()
 
     @cached_property
@@ -94,7 +94,7 @@ class Reply:
         return self._parsed[1]
 
     def objects(self) -> Iterator[dict[str, Any]]:
-        """The objects of a list; nothing if the body is no list."""
+        """The objects of a list; empty if the body is not a list."""
         if isinstance(self.json, list):
             yield from (item for item in self.json if isinstance(item, dict))
 
@@ -110,7 +110,7 @@ def _refuse(constant: str) -> None:
 
 
 def _finite(text: str) -> float:
-    """A number of JSON, which knows no infinity: 1e400 is the greatest that there is."""
+    """A finite number, as JSON has no infinity: 1e400 becomes the largest float."""
     return max(-sys.float_info.max, min(float(text), sys.float_info.max))
 
 

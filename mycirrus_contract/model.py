@@ -95,7 +95,7 @@ class Contract:
             if one.method == method:
                 return one
         if not matching:
-            raise UnknownOperationError(Problem("path", "is none of the contract"))
+            raise UnknownOperationError(Problem("path", "is not in the contract"))
         problem = Problem("method", f"{method} is not in the contract")
         raise UnknownOperationError(problem, tuple(one.method for one in matching))
 
@@ -108,7 +108,7 @@ class Contract:
         return self.operation(self.without_base(path), method)
 
     def without_base(self, path: str) -> str:
-        """The path of a request without that of the server; empty if it does not begin so."""
+        """The path of a request without that of the server; empty if it is on another one."""
         base = urlsplit(self.base_url).path
         return path.removeprefix(base) if path.startswith(base) else ""
 

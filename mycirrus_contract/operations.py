@@ -1,4 +1,4 @@
-"""One operation of the contract, and all that is true of it."""
+"""One operation of the contract, and everything that the spec says about it."""
 
 import re
 from collections.abc import Mapping
@@ -26,7 +26,7 @@ class RangeRule:
     max: str
 
     def latest_end(self, start: datetime) -> datetime:
-        """The last end that the rule allows: for years the same day, 1 March for 29 February."""
+        """The latest end that the rule allows: for years the same day, 1 March for 29 February."""
         years, days = self._parts()
         try:
             return _years_after(start, years) + timedelta(days=days)
@@ -89,17 +89,17 @@ class Parameter:
 
 
 def types_of(schema: Mapping[str, Any]) -> set[str]:
-    """The JSON types that a value may have; a text if the schema does not say."""
+    """The JSON types that a value may have; string if the schema has no type."""
     types = schema.get("type", "string")
     return {types} if isinstance(types, str) else set(types)
 
 
 @dataclass(frozen=True)
 class Operation:
-    """One operation, and all that is true of it.
+    """One operation, and everything that the spec says about it.
 
     Attributes:
-        document: The reading of the spec that it is a part of.
+        document: The reading of the spec that it belongs to.
         method: In capitals.
         path: As in the document: ``/data/{serial}``.
         definition: Its own part of the document.
@@ -116,7 +116,7 @@ class Operation:
         return f"{self.method} {self.path}"
 
     def path_values(self, path: str) -> dict[str, str] | None:
-        """The parameters in a requested path, by name; None if it is not the path of this."""
+        """The parameters in a requested path, by name; None if the path is another one."""
         literals = _IN_BRACES.split(self.path)[::2]
         match = re.fullmatch("([^/]+)".join(map(re.escape, literals)), path)
         names = _IN_BRACES.findall(self.path)
@@ -165,7 +165,7 @@ class Operation:
 
     @property
     def scope(self) -> str | None:
-        """What a key must be allowed to do; None if the document does not say."""
+        """The scope that a key needs; None if the document names none."""
         scope: str | None = self.definition.get("x-cirrus-scope")
         return scope
 

@@ -1,8 +1,8 @@
-"""What is wrong with one answer of the stand-in, in words, whatever the request.
+"""What is wrong with one answer of the stand-in, in words, for any request.
 
 Each oracle is a pure function of a request, its reply and the truth: the world that the stand-in
-was given. It reads the log and the keys in it, and uses none of the stand-in's rules. What no
-single answer can show is in ``suite.py``.
+has. It reads the log and the keys in it, and uses none of the stand-in's rules. What no single
+answer can show is in ``contract_tests/suite``.
 """
 
 from collections import Counter
@@ -33,8 +33,8 @@ def fits_the_contract(request: Request, reply: Reply, truth: World) -> str | Non
     return "; ".join(str(problem) for problem in problems[:3]) or None
 
 
-def asks_for_a_key(request: Request, reply: Reply, truth: World) -> str | None:
-    """Without a good key there is the page's 401, and without its scope the page's 403."""
+def requires_a_key(request: Request, reply: Reply, truth: World) -> str | None:
+    """Without a valid key the answer is the page's 401, and without its scope the page's 403."""
     key = request.headers.get("x-api-key")
     operation = _operation(request)
     if operation is None or not operation.key_headers or key in truth.keys:
@@ -47,14 +47,14 @@ def asks_for_a_key(request: Request, reply: Reply, truth: World) -> str | None:
     return None if documented else f"the body of the {expected} is not the page's"
 
 
-def takes_what_is_allowed(request: Request, reply: Reply, truth: World) -> str | None:
-    """A request that the contract allows is answered with 200; one too many, with 429."""
+def accepts_valid_requests(request: Request, reply: Reply, truth: World) -> str | None:
+    """A request that the contract allows is answered with 200, or is throttled with 429."""
     if not _is_good(request, truth) or reply.status in {200, 429}:
         return None
     return f"a request that the contract allows gets {reply.status}"
 
 
-def refuses_what_is_not(request: Request, reply: Reply, truth: World) -> str | None:
+def refuses_invalid_requests(request: Request, reply: Reply, truth: World) -> str | None:
     """A request against the contract is refused with 400."""
     if _operation(request) is None or request.headers.get("x-api-key") not in truth.keys:
         return None
@@ -65,7 +65,7 @@ def refuses_what_is_not(request: Request, reply: Reply, truth: World) -> str | N
     return f"a request in which {problems[0]} gets {reply.status}, not 400"
 
 
-def keeps_to_the_window(request: Request, reply: Reply, truth: World) -> str | None:
+def has_only_items_of_the_range(request: Request, reply: Reply, truth: World) -> str | None:
     """Every item lies inside the requested range."""
     if not _is_answered(request, reply, truth):
         return None
@@ -75,24 +75,24 @@ def keeps_to_the_window(request: Request, reply: Reply, truth: World) -> str | N
     return f"{len(outside)} of {len(times)} items are outside the range" if outside else None
 
 
-def sorts_by_time(request: Request, reply: Reply, truth: World) -> str | None:
+def is_sorted_by_time(request: Request, reply: Reply, truth: World) -> str | None:
     """Items come by time, over all instruments."""
     if not _is_answered(request, reply, truth):
         return None
     times = [time for time in map(_instant, reply.objects()) if time is not None]
     late = sum(one > other for one, other in pairwise(times))
-    return f"{late} of {len(times)} items come before an earlier one" if late else None
+    return f"{late} of {len(times)} items come before an older one" if late else None
 
 
-def names_nothing_twice(request: Request, reply: Reply, truth: World) -> str | None:
-    """No two items of an answer are equal: the log that the stand-in was given has no such."""
+def has_no_duplicates(request: Request, reply: Reply, truth: World) -> str | None:
+    """No two items of an answer are equal, as no two entries of the stand-in's log are."""
     if not _is_answered(request, reply, truth):
         return None
     doubled = sum(count - 1 for count in Counter(map(_key, reply.objects())).values())
     return f"{doubled} items are there more than once" if doubled else None
 
 
-def keeps_to_the_instruments(request: Request, reply: Reply, truth: World) -> str | None:
+def has_only_items_of_the_instruments(request: Request, reply: Reply, truth: World) -> str | None:
     """Every item is in the log of a requested instrument, word for word."""
     if not _is_answered(request, reply, truth):
         return None
@@ -103,10 +103,10 @@ def keeps_to_the_instruments(request: Request, reply: Reply, truth: World) -> st
         if entry.instrument in wanted
     }
     strange = sum(_key(item) not in known for item in reply.objects())
-    return f"{strange} items are in no log of the requested instruments" if strange else None
+    return f"{strange} items are not in the logs of the requested instruments" if strange else None
 
 
-def leaves_nothing_out(request: Request, reply: Reply, truth: World) -> str | None:
+def is_complete(request: Request, reply: Reply, truth: World) -> str | None:
     """Every entry of the instruments in the range is there."""
     if not _is_answered(request, reply, truth):
         return None
@@ -117,19 +117,19 @@ def leaves_nothing_out(request: Request, reply: Reply, truth: World) -> str | No
 
 ORACLES: tuple[Oracle, ...] = (
     fits_the_contract,
-    asks_for_a_key,
-    takes_what_is_allowed,
-    refuses_what_is_not,
-    keeps_to_the_window,
-    sorts_by_time,
-    names_nothing_twice,
-    keeps_to_the_instruments,
-    leaves_nothing_out,
+    requires_a_key,
+    accepts_valid_requests,
+    refuses_invalid_requests,
+    has_only_items_of_the_range,
+    is_sorted_by_time,
+    has_no_duplicates,
+    has_only_items_of_the_instruments,
+    is_complete,
 )
 
 
 def _log_of(request: Request, truth: World) -> list[tuple[str, str, str]]:
-    """The items that answer a good request, both ends included, by time."""
+    """The items that answer a valid request, both ends included, by time."""
     start, end = (instant(request.parameters[name][0]) for name in ("start", "end"))
     wanted = set(request.parameters["instruments"])
     return [

@@ -20,7 +20,7 @@ class Problem:
     Attributes:
         path: Where: ``$[3].user``, ``query start``.
         text: How: ``is not of type string``.
-        source: Where the spec has the rule from, as its `x-source` says; empty for the page.
+        source: The `x-source` of the rule in the spec; empty for a rule of the page.
     """
 
     path: str
@@ -88,5 +88,5 @@ def _joined(types: Any) -> str:
 
 
 def _shown(name: str) -> str:
-    """The name of a field, if it is one and no datum that stands in its place."""
+    """The name of a field, if it looks like a name and not like data."""
     return repr(name) if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,39}", name) else NOT_SHOWN

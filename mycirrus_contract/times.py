@@ -1,4 +1,4 @@
-"""Points in time with all their digits: the vendor's pages show seven, and a datetime holds six."""
+"""Points in time with all their digits: the vendor shows up to seven, a datetime holds six."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -14,10 +14,10 @@ _BEGINNING = datetime(1, 1, 1, tzinfo=UTC)
 
 @lru_cache(maxsize=10_000)
 def instant(text: str) -> int:
-    """Nanoseconds from the year 1 to a time; UTC where it does not say.
+    """Nanoseconds from the year 1 to a time, which is in UTC if it has no offset.
 
     Raises:
-        ValueError: It is no point in time.
+        ValueError: It is not a time.
     """
     match = TIME.fullmatch(text)
     if match is None:
@@ -33,5 +33,5 @@ def instant_of(moment: datetime) -> int:
 
 
 def moment_of(nanoseconds: int) -> datetime:
-    """The datetime of an instant, in UTC; what is less than a microsecond is cut off."""
+    """The datetime of an instant, in UTC, rounded down to a microsecond."""
     return _BEGINNING + timedelta(microseconds=nanoseconds // 1000)

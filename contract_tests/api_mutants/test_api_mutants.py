@@ -41,8 +41,8 @@ def no_corpus(monkeypatch: pytest.MonkeyPatch) -> None:
     ("name", "suite", "probe"),
     [
         ("naive times", "fits_the_contract", "items-fit"),
-        ("long ranges are thinned", "leaves_nothing_out", "instruments-add-up"),
-        ("messages are cut", "keeps_to_the_instruments", None),
+        ("long ranges are thinned", "is_complete", "instruments-add-up"),
+        ("messages are cut", "has_only_items_of_the_instruments", None),
     ],
 )
 def test_a_mutant_is_caught_by_the_checks_that_are_there_for_it(
@@ -73,7 +73,7 @@ def whole() -> list[Caught]:
 
 
 MISSED = Caught("new", frozenset({"fits_the_contract"}), frozenset())
-UNSORTED = [one for one in whole() if "sorts_by_time" not in one.suite]
+UNSORTED = [one for one in whole() if "is_sorted_by_time" not in one.suite]
 COMPLAINTS: dict[str, tuple[list[Caught], list[str]]] = {
     "all is caught": (whole(), []),
     "the suite misses one": (
@@ -87,8 +87,8 @@ COMPLAINTS: dict[str, tuple[list[Caught], list[str]]] = {
     "a check catches nothing": (
         UNSORTED,
         [
-            "sorts_by_time does not catch 'last two exchanged'",
-            "sorts_by_time catches nothing: remove it, or say why it is there",
+            "is_sorted_by_time does not catch 'last two exchanged'",
+            "is_sorted_by_time catches nothing: remove it, or say why it is there",
         ],
     ),
 }

@@ -180,7 +180,7 @@ BAD: dict[str, tuple[Any, str]] = {
     "twice": ([ENTRY, ENTRY], "more than one entry for in-order"),
     "a key twice": (
         '- {promise: "in-order", marks: ["a"], marks: ["b"], reason: "r", expires: "2027-01-01"}',
-        "line 1: the key 'marks' is there twice",
+        "line 1: the key 'marks' is given twice",
     ),
 }
 

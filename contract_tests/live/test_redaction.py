@@ -402,7 +402,7 @@ def test_a_key_that_is_a_word_of_ours_stops_no_report() -> None:
     target = Target("http://127.0.0.1/v1", Secret("wrong"), SERIALS, START, END)
     run = judged(target, [redactor.exchange(exchange) for exchange in exchanges], END)
 
-    assert "With a wrong key there is a 401" in reports(run, run, redactor)["report.md"]
+    assert "With a wrong key the answer is a 401" in reports(run, run, redactor)["report.md"]
 
 
 @pytest.mark.parametrize("left", [KEY, "QT123456", "ok", MESSAGE])

@@ -193,7 +193,7 @@ def test_another_method_another_path_and_a_missing_key_are_named() -> None:
     """There is one operation, and it needs a key."""
     assert "method POST is not" in violations(documented(200), method="POST")[0]
     for url in (URL.replace("/v1", "/v2"), URL.replace("/v1", ""), f"{URL}/other"):
-        assert "path is none of" in violations(documented(200), url=url)[0]
+        assert "path is not in" in violations(documented(200), url=url)[0]
     assert "X-Api-Key is missing" in violations(documented(200), headers={})[0]
 
 

@@ -74,9 +74,9 @@ REQUESTS = [
     ("GET", "/v1/instruments/all", "limit=1", ["query has an unknown parameter: limit"]),
     ("PUT", "/v1/instruments/QT1", "", ["method PUT is not in the contract"]),
     ("DELETE", "/v1/instruments/all", "", ["method DELETE is not in the contract"]),
-    ("GET", "/v1/instruments", "", ["path is none of the contract"]),
-    ("GET", "/v1/instruments/QT1/log", "", ["path is none of the contract"]),
-    ("GET", "/v2/instruments/QT1", "", ["path is none of the contract"]),
+    ("GET", "/v1/instruments", "", ["path is not in the contract"]),
+    ("GET", "/v1/instruments/QT1/log", "", ["path is not in the contract"]),
+    ("GET", "/v2/instruments/QT1", "", ["path is not in the contract"]),
 ]
 
 

@@ -35,7 +35,7 @@ def test_an_entry_at_an_end_is_asked_for(end: str) -> None:
     """The suite holds the stand-in to what is assumed, to the millisecond."""
     world = replace(WORLD, switches=Switches(**{end: False}))  # type: ignore[arg-type]
 
-    assert "leaves_nothing_out" in {one.check for one in run_all_checks(Standin(world))}
+    assert "is_complete" in {one.check for one in run_all_checks(Standin(world))}
 
 
 def test_a_fault_that_nobody_thought_of_is_told_in_words() -> None:
@@ -47,5 +47,5 @@ def test_a_fault_that_nobody_thought_of_is_told_in_words() -> None:
     )
     words = "\n".join(map(str, run_all_checks(Standin(WORLD, behaviour=odd))))
 
-    assert re.search(r"leaves_nothing_out: \d+ of \d+ items are missing\n +GET /v1/data/cal", words)
+    assert re.search(r"is_complete: \d+ of \d+ items are missing\n +GET /v1/data/cal", words)
     assert "stand-in-demo-key" not in words

@@ -6,8 +6,8 @@
       expires: "2027-03-31"            # the last day, in UTC
 
 Only drift can be accepted, never a broken promise. An acceptance that has expired fails the run,
-whether the drift is still there or not, so that the file stays true; one that matches nothing in a
-run is said.
+whether the drift is still there or not, so that the file stays true; for one that matches nothing
+in a run, the run prints a note.
 """
 
 from collections.abc import Iterable
@@ -48,7 +48,7 @@ class Acceptance:
 
 
 class _DuplicateKeyError(yaml.YAMLError):
-    """A mapping names a key twice, and YAML would silently take the last one."""
+    """A mapping has a key twice, of which YAML would silently take the last."""
 
 
 class _Loader(yaml.SafeLoader):
@@ -57,7 +57,7 @@ class _Loader(yaml.SafeLoader):
         for key in keys:
             if keys.count(key) > 1:
                 line = node.start_mark.line + 1
-                raise _DuplicateKeyError(f"line {line}: the key {key!r} is there twice")
+                raise _DuplicateKeyError(f"line {line}: the key {key!r} is given twice")
         return super().construct_mapping(node, deep)
 
 
@@ -66,10 +66,10 @@ def load(path: Path, today: date) -> list[Acceptance]:
 
     Args:
         path: Of the file.
-        today: In UTC; nothing is accepted for more than a year from it.
+        today: In UTC; an acceptance ends at most a year later.
 
     Raises:
-        ConfigurationError: It cannot be read, or an entry is not as it has to be.
+        ConfigurationError: It cannot be read, or an entry is invalid.
     """
     try:
         # A subclass of the safe loader.
@@ -128,15 +128,15 @@ def _day(where: str, value: Any, today: date) -> date:
 def apply(
     findings: Iterable[Finding], accepted: Iterable[Acceptance], today: date
 ) -> tuple[list[Finding], list[str]]:
-    """Let accepted drift be no drift, and expired acceptances be one.
+    """Change drift to accepted where an acceptance applies, and to drift where it has expired.
 
     Args:
         findings: Of a run.
-        accepted: What the file says.
+        accepted: The entries of the file.
         today: In UTC.
 
     Returns:
-        The findings, and what is to be said of acceptances that do not apply.
+        The findings, and a note for each acceptance that does not apply.
     """
     shown = {finding.name: finding for finding in findings}
     notices = []
@@ -147,8 +147,8 @@ def apply(
         if acceptance.expires < today:
             finding = finding or Finding(
                 acceptance.promise,
-                "An acceptance of what this run has not seen",
-                Judgement(Verdict.NOT_ASKED, "nothing of it was seen"),
+                "An acceptance of drift that this run has not seen",
+                Judgement(Verdict.NOT_ASKED, "it was not seen"),
             )
             shown[finding.name] = _expired(finding, acceptance)
         elif finding is not None and _applies(finding, acceptance):
@@ -157,7 +157,7 @@ def apply(
 
 
 def _notice(finding: Finding | None, acceptance: Acceptance) -> str | None:
-    """Say what an acceptance does not match; None if it matches all that was seen."""
+    """Say what an acceptance does not match; None if it matches all marks of the run."""
     if finding is None:
         return "matches nothing in this run"
     if finding.verdict == Verdict.BROKEN:
@@ -185,7 +185,7 @@ def _accepted(finding: Finding, acceptance: Acceptance) -> Finding:
 
 
 def _expired(finding: Finding, acceptance: Acceptance) -> Finding:
-    """The drift that an expired acceptance is; what is broken stays broken."""
+    """The finding with an expired acceptance: drift, unless it is broken."""
     if finding.verdict == Verdict.BROKEN:
         return finding
     because = f"{finding.judgement.because}; its acceptance ended on {acceptance.expires}"

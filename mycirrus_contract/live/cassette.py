@@ -27,10 +27,10 @@ class Recorded:
 
     Attributes:
         name: Of the request.
-        sent: What was sent, with the path after the base URL, and the kind of the key in the place
-            of the key.
-        reply: What was answered; None if no whole answer came.
-        failure: Why none came.
+        sent: What was sent, with the path after the base URL, and the kind of the key instead of
+            the key.
+        reply: What was answered; None if there was no complete answer.
+        failure: Why there was none.
         seconds: How long it took.
         off_spec: What was off spec in it, as the guard of the mocks saw it.
     """
@@ -78,7 +78,7 @@ def dumps(run: Run, verdicts: dict[str, str]) -> str:
     content = {
         "format": FORMAT,
         "about": "a run of the contract check; serials, users and messages are replaced by others "
-        "of the same shape, and there is no key in it",
+        "of the same shape, and the key is left out",
         "recorded": run.began.isoformat(),
         "server": run.base_url,
         "version": run.version,

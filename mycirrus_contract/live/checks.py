@@ -1,8 +1,8 @@
 """What the answers of a probe say about each promise: pure functions from exchanges to findings.
 
 *Broken* is an answer against what the page documents, *drift* one against what we infer or assume.
-A check judges by its own requests alone, and names them. An outage is neither, and an empty answer
-proves nothing.
+An outage is neither, and an empty answer proves nothing. A check judges only by its own requests,
+and names them.
 """
 
 import re
@@ -31,7 +31,7 @@ from .judging import (
     worst,
 )
 from .refusals import refused, unauthorised
-from .sums import halves_add_up, instruments_add_up, same_twice
+from .relations import halves_add_up, instruments_add_up, same_twice
 from .verdicts import Finding, Judgement, Verdict
 
 Check = Callable[[Evidence], Judgement]
@@ -39,13 +39,13 @@ Check = Callable[[Evidence], Judgement]
 
 @dataclass(frozen=True)
 class Promise:
-    """One promise of the vendor's, or one that we assume.
+    """One promise of the vendor, or one that we assume.
 
     Attributes:
         name: Short.
         text: As a sentence.
-        needs: The requests without which nothing can be said.
-        check: How to tell.
+        needs: The requests without which it cannot be judged.
+        check: Judges it.
     """
 
     name: str
@@ -75,7 +75,7 @@ def _judged(promise: Promise, evidence: Evidence) -> Judgement:
 
 
 def _without(missing: list[str], evidence: Evidence) -> Judgement:
-    """Judge a promise some of whose requests were not sent."""
+    """Judge a promise of which some requests were not sent."""
     whole, last = evidence.whole, evidence.exchanges[-1:]
     is_single = whole is not None and len(whole.request.instruments) == 1
     if is_single and set(missing) & {plan.ALONE, plan.OTHERS}:
@@ -88,7 +88,7 @@ def _without(missing: list[str], evidence: Evidence) -> Judgement:
 
 
 def _nothing(evidence: Evidence, text: str = "no items to look at") -> Judgement:
-    """Judge what cannot be seen in the answers."""
+    """Judge a promise of which the answers show nothing."""
     whole = [] if evidence.whole is None else [evidence.whole]
     label = f"{evidence.label(*whole)}: " if whole else ""
     nothing = undecided(f"{label}{text}", CHOOSE_OTHERS)
@@ -110,7 +110,7 @@ def items_fit(evidence: Evidence) -> Judgement:
 
 
 def _only_short_ranges(evidence: Evidence) -> Judgement | None:
-    """Judge a year that is refused, while its last month is answered: too long, or too old?"""
+    """Judge a year that is refused although its last month is answered: too long, or too old?"""
     whole, first, last = evidence.whole, *map(evidence.get, (plan.FIRST_MONTH, plan.MONTH))
     if whole is None or first is None or last is None or not last.is_answered:
         return None
@@ -185,7 +185,7 @@ def no_doubles(evidence: Evidence) -> Judgement:
     doubled = [one for one in seen if max(one.bag.values()) > 1]
     if doubled:
         number = sum(times - 1 for one in doubled for times in one.bag.values())
-        text = f"{evidence.label(*doubled)}: {count(number, 'item')} there more than once"
+        text = f"{evidence.label(*doubled)}: {count(number, 'item')} more than once"
         return drift(text, "equal items")
     return Judgement(Verdict.HOLDS, f"{evidence.label(*seen)}: no two items of an answer are equal")
 
@@ -208,7 +208,7 @@ def in_good_time(evidence: Evidence) -> Judgement:
 def others_fit(evidence: Evidence) -> Judgement:
     """Answers about open questions and to controls, and a 429, have a form of the spec.
 
-    The items in them are judged where good requests are.
+    Their items are not judged here.
     """
     own = evidence.all(plan.OTHER)
     refusals = [one for one in evidence.exchanges if one.status == 429]
@@ -231,7 +231,7 @@ PROMISES: tuple[Promise, ...] = (
     ),
     Promise(
         "items-inside",
-        "Every item lies inside the range asked for",
+        "Every item lies inside the requested range",
         (plan.WHOLE,),
         items_inside,
     ),
@@ -281,13 +281,13 @@ PROMISES: tuple[Promise, ...] = (
     ),
     Promise(
         "no-key-refused",
-        "Without a key there is a 401",
+        "Without a key the answer is a 401",
         (plan.NO_KEY,),
         unauthorised(plan.NO_KEY),
     ),
     Promise(
         "wrong-key-refused",
-        "With a wrong key there is a 401",
+        "With a wrong key the answer is a 401",
         (plan.BAD_KEY,),
         unauthorised(plan.BAD_KEY),
     ),

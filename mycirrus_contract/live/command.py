@@ -1,6 +1,6 @@
 """``mycirrus contract``: send the API a few requests, and say which promises it keeps.
 
-The key comes from ``MYCIRRUS_API_KEY`` and from nowhere else, so that no process list shows it.
+The key comes only from ``MYCIRRUS_API_KEY``, so that no process list shows it.
 """
 
 import argparse
@@ -44,7 +44,7 @@ EARLIEST_END = datetime(1900, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True)
 class Target:
-    """Which API is checked, and about what."""
+    """Which API is checked, and with which requests."""
 
     base_url: str
     api_key: Secret
@@ -100,7 +100,7 @@ def _key() -> Secret:
     """The key of the environment.
 
     Raises:
-        ConfigurationError: It is missing, or cannot be a key.
+        ConfigurationError: It is missing or invalid.
     """
     if not os.environ.get(API_KEY_VARIABLE):
         raise ConfigurationError(
@@ -111,10 +111,10 @@ def _key() -> Secret:
 
 
 def _target(options: argparse.Namespace, api_key: Secret, base_url: str) -> Target:
-    """Check what was given.
+    """Check the options.
 
     Raises:
-        CirrusError: It cannot be meant.
+        CirrusError: One is invalid.
     """
     given = options.instruments or os.environ.get(INSTRUMENTS_VARIABLE, "")
     if not given:
@@ -165,7 +165,7 @@ def run(console: Console, target: Target) -> int:
         The exit code.
 
     Raises:
-        LeakError: Something secret is left in a report; none was written.
+        LeakError: A secret is left in a report; none was written.
         ConfigurationError: The reports cannot be written there.
     """
     count = len(target.instruments)
@@ -184,7 +184,7 @@ def run(console: Console, target: Target) -> int:
     )
     exchanges = probe.run(target.instruments, target.start, target.end)
     redactor = Redactor(target.api_key.reveal(), exchanges)
-    # From here on nothing holds what has to stay secret.
+    # From here on nothing holds a secret.
     result = judged(target, [redactor.exchange(exchange) for exchange in exchanges], began)
     findings, notices = apply(result.findings, target.accepted, began.date())
     shown = replace(result, findings=tuple(worst_first(findings)), notices=tuple(notices))
@@ -208,7 +208,7 @@ def run(console: Console, target: Target) -> int:
 
 
 def judged(target: Target, exchanges: list[Exchange], began: datetime) -> Run:
-    """What redacted exchanges say."""
+    """Judge redacted exchanges."""
     questions = open_questions(Evidence(exchanges))
     return Run(
         base_url=target.base_url,
@@ -227,16 +227,16 @@ def judged(target: Target, exchanges: list[Exchange], began: datetime) -> Run:
 def reports(
     shown: Run, result: Run, redactor: Redactor, questions: QuestionsFile = OUR_QUESTIONS
 ) -> dict[str, str]:
-    """All that can be written, by the names of the files, after a last look for what is secret.
+    """All reports, by the names of the files, after a last search for secrets.
 
     Args:
-        shown: With what is accepted.
-        result: Without.
-        redactor: Looks for what it has replaced.
+        shown: The run with acceptances applied.
+        result: The run without them.
+        redactor: Searches for what it has replaced.
         questions: The file that ``questions.patch`` is for.
 
     Raises:
-        LeakError: Something is left.
+        LeakError: A secret is left in one.
     """
     verdicts = {finding.name: str(finding.verdict) for finding in result.findings}
     texts = {name: render(shown) for name, render in REPORTS.items()}
@@ -288,7 +288,7 @@ def write(folder: Path, texts: dict[str, str]) -> None:
 
 
 def _nothing_of(run: Run) -> Run:
-    """The same with nothing of an answer in it."""
+    """The same run without any part of an answer."""
     return replace(
         run,
         exchanges=(),

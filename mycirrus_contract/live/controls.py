@@ -1,6 +1,6 @@
-"""Which control or repeat is worth a request, once the planned requests are answered.
+"""Which control or repeat to send, once the planned requests are answered.
 
-A control tells two causes of the same answer apart. A repeat confirms an answer that fails.
+A control distinguishes two causes of the same answer. A repeat confirms an answer that fails.
 """
 
 from collections.abc import Iterator
@@ -12,14 +12,14 @@ from mycirrus_contract.times import instant_of
 from . import plan
 from .evidence import Evidence, can_be_confirmed
 from .exchange import Exchange, ProbeRequest, instants, stamps
-from .sums import suspects
+from .relations import suspects
 
 SURE_DIGITS = 7  # a time with as many digits is shown whole: no known server keeps more
 HOUR = timedelta(hours=1)
 
 
 def next_control(evidence: Evidence) -> ProbeRequest | None:
-    """The most useful control or repeat that was not sent yet; None if there is none."""
+    """The most useful control or repeat that was not sent yet; None if none is needed."""
     candidates = (
         *_shorter_range(evidence, plan.OVER_LONG_RANGE, plan.SAME_START),
         *_first_month(evidence),
@@ -44,7 +44,7 @@ def _shorter_range(evidence: Evidence, name: str, control: str) -> Iterator[Prob
 
 
 def _first_month(evidence: Evidence) -> Iterator[ProbeRequest]:
-    """The same, where a whole year is refused and its last month is not."""
+    """The first month, if a whole year is refused and its last month is not."""
     month, whole = evidence.get(plan.MONTH), evidence.whole
     if month is not None and month.is_answered and whole is not None:
         request = whole.request
@@ -52,7 +52,7 @@ def _first_month(evidence: Evidence) -> Iterator[ProbeRequest]:
 
 
 def _repeats(evidence: Evidence) -> Iterator[ProbeRequest]:
-    """What is in doubt and not confirmed, and what lacks an item that others have."""
+    """Answers that are in doubt and not confirmed, and those that lack an item of others."""
     doubtful = [
         one
         for one in evidence.exchanges
@@ -65,9 +65,10 @@ def _repeats(evidence: Evidence) -> Iterator[ProbeRequest]:
 
 
 def _beside_the_cut(evidence: Evidence) -> Iterator[ProbeRequest]:
-    """The half that has the item at the cut, without the cut: is its time exactly as shown?
+    """The half that has the item at the cut, without the cut: is the item's time exactly as shown?
 
-    Where it is still there, digits that are not shown may be the reason; a second away, no longer.
+    If the item is still in it, its time may have digits that are not shown; a second away, it does
+    not matter.
     """
     half, beside = half_with_the_cut(evidence), evidence.get(plan.BESIDE_CUT)
     if half is None:
@@ -84,9 +85,9 @@ def _without_cut(half: Exchange, name: str, margin: timedelta) -> ProbeRequest:
 
 
 def half_with_the_cut(evidence: Evidence) -> Exchange | None:
-    """The only half that has the item at the cut, where more digits than shown may be the reason.
+    """The only half that has the item at the cut, if digits that are not shown may be the reason.
 
-    None where both or none of the halves have it, or its time is shown whole.
+    None if both halves or neither have it, or if its time is shown with all digits.
     """
     if evidence.halves is None or not all(one.is_answered for one in evidence.halves):
         return None

@@ -1,7 +1,7 @@
 """The exchanges of a run by name, and what each of them can show.
 
-An answer that fails (an outage, an undocumented status, a body that breaks the page) shows nothing
-of what it was requested for, unless another answer fails in the same way.
+An answer that fails (an outage, an undocumented status, a body that breaks the page) says nothing
+about the API, unless another answer fails in the same way.
 """
 
 from collections import Counter
@@ -26,15 +26,15 @@ class Evidence:
         return self._by_name.get(name)
 
     def all(self, names: Iterable[str]) -> list[Exchange]:
-        """The exchanges of these names, as far as they were sent."""
+        """The exchanges of these names that were sent."""
         return [self._by_name[name] for name in names if name in self._by_name]
 
     def repeat(self, exchange: Exchange) -> Exchange | None:
-        """The same request sent a second time; None if it was not."""
+        """The same request, sent a second time; None if it was not."""
         return self.get(plan.again(exchange.request.name))
 
     def label(self, *exchanges: Exchange) -> str:
-        """Name exchanges by their numbers, and a single one by its name too."""
+        """Name exchanges by their numbers, and a single one by its name as well."""
         numbers = sorted({self.exchanges.index(one) + 1 for one in exchanges})
         if len(numbers) == 1:
             return f"request {numbers[0]}, {exchanges[0].request.name}"
@@ -51,7 +51,7 @@ class Evidence:
 
     @property
     def whole(self) -> Exchange | None:
-        """The whole range that all other requests are about: the last one that was looked at."""
+        """The whole range that all other requests are about: the last one that was tried."""
         return next(iter(self.all(plan.WHOLES)), None)
 
     @property
@@ -61,7 +61,7 @@ class Evidence:
 
     @property
     def is_up(self) -> bool:
-        """Whether the API answered the whole range with a list: a refusal of another is its own."""
+        """Whether the API answered the whole range with a list."""
         return self.whole is not None and self.whole.is_answered
 
     @property
@@ -82,7 +82,7 @@ class Evidence:
     def reaches(self, exchange: Exchange) -> bool:
         """Whether a shorter range that starts as early was answered.
 
-        Without one, a refusal may be about the age of the data and not about the length.
+        Otherwise a refusal may be about the age of the data and not about the length.
         """
         start = exchange.request.start
         return any(
@@ -96,7 +96,7 @@ class Evidence:
         return not doubt_of(exchange) or self.is_confirmed(exchange)
 
     def is_confirmed(self, exchange: Exchange) -> bool:
-        """Whether another answer is in doubt for the same reason, while the server was there."""
+        """Whether another answer is in doubt for the same reason, while the server was up."""
         doubt, repeat = doubt_of(exchange), self.repeat(exchange)
         if repeat is not None and doubt_of(repeat) == doubt:
             return exchange.status is not None and (
@@ -104,7 +104,7 @@ class Evidence:
             )
         is_taken = exchange.status == 200 and exchange.request.key == "right"
         if is_passing(exchange) or (is_taken and not failure_of(exchange)):
-            return False  # what another request gets says nothing of this one
+            return False  # the answer to another request says nothing about this one
         others = (one for one in self.exchanges if one not in (exchange, repeat))
         return any(doubt_of(one) == doubt for one in others)
 
@@ -114,7 +114,7 @@ class Evidence:
 
 
 def is_passing(exchange: Exchange) -> bool:
-    """Whether an answer says nothing of the request: no answer, an outage, the key, the load."""
+    """Whether an answer says nothing about the request: none, an outage, the key, the load."""
     status = exchange.status
     if status is None or status >= 500 or status in {408, 429}:
         return True
@@ -123,7 +123,7 @@ def is_passing(exchange: Exchange) -> bool:
 
 
 def failure_of(exchange: Exchange) -> str:
-    """Say why an answer does not show what it was requested for; empty if it does.
+    """Say why an answer fails; empty if it does not.
 
     Returns:
         The same text for the same failure.
@@ -145,7 +145,7 @@ def failure_of(exchange: Exchange) -> str:
 
 
 def doubt_of(exchange: Exchange) -> str:
-    """Say why an answer needs another one that confirms it; empty if it does not.
+    """Say why an answer needs another one that confirms it; empty if it needs none.
 
     It fails, or its status is not the expected one.
     """
@@ -155,9 +155,9 @@ def doubt_of(exchange: Exchange) -> str:
 
 
 def can_be_confirmed(exchange: Exchange) -> bool:
-    """Whether it is worth while to send a request again whose answer is in doubt.
+    """Whether a second answer to the same request could confirm an answer in doubt.
 
-    Not where a second answer would say no more: no answer, an outage, the key, the load.
+    It could not for no answer, an outage, the key, the load.
     """
     reply = exchange.reply
     if not doubt_of(exchange) or reply is None or reply.status in OUTAGES | {429}:

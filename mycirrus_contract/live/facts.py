@@ -16,7 +16,7 @@ from .controls import half_with_the_cut
 from .evidence import Evidence, bag_of
 from .exchange import Exchange, instants, spelling, stamps, texts_in
 from .judging import count
-from .sums import halves_add_up, instruments_add_up
+from .relations import halves_add_up, instruments_add_up
 from .verdicts import Verdict
 
 KNOWN_FIELDS = {"time", "user", "message"}
