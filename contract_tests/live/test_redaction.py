@@ -18,8 +18,9 @@ from contract_tests.api_mutants.catalogue import MUTANTS
 from mycirrus_contract.live.checks import judge
 from mycirrus_contract.live.command import Target, judged, reports, write
 from mycirrus_contract.live.exchange import NOT_SHOWN, Exchange, ProbeRequest
+from mycirrus_contract.live.leaks import LeakError
 from mycirrus_contract.live.plan import unknown_like
-from mycirrus_contract.live.redaction import LeakError, Redactor
+from mycirrus_contract.live.redaction import Redactor
 from mycirrus_contract.messages import Reply, Request, json_reply
 from mycirrus_contract.standin.adapters import Standin
 from mycirrus_contract.standin.fleet import Entry
@@ -129,8 +130,8 @@ def test_nothing_is_left_wherever_a_server_puts_it(body: Any, status: int) -> No
 
     for secret in (KEY, "qt123456", USER, MESSAGE, "QuantumDemo", "O'Brien", "471147114711"):
         assert secret.lower() not in text.lower()
-    redactor.check(text)
-    redactor.check_replies(text, [clean.reply])
+    redactor.secrets.check(text)
+    redactor.secrets.check_replies(text, [clean.reply])
     assert [one.verdict for one in judge([clean])] == [one.verdict for one in judge([exchange])]
 
 
@@ -390,9 +391,9 @@ def test_a_text_in_which_something_is_left_is_not_let_go(text: str) -> None:
     )
 
     with pytest.raises(LeakError) as caught:
-        redactor.check(f"before {text} after")
+        redactor.secrets.check(f"before {text} after")
     assert not [word for word in (KEY, "QT123456", USER) if word in str(caught.value)]
-    redactor.check("before after")
+    redactor.secrets.check("before after")
 
 
 def test_a_key_that_is_a_word_of_ours_stops_no_report() -> None:
@@ -413,10 +414,10 @@ def test_a_cassette_in_which_something_is_left_is_not_let_go(left: str) -> None:
     body = [ITEM | {"user": "Xyzzy", "message": left}]
 
     with pytest.raises(LeakError):
-        redactor.check_replies(json.dumps(body), [json_reply(200, body)])
+        redactor.secrets.check_replies(json.dumps(body), [json_reply(200, body)])
     clean = redactor.exchange(came)
     assert clean.reply is not None
-    redactor.check_replies(clean.reply.body.decode(), [clean.reply])
+    redactor.secrets.check_replies(clean.reply.body.decode(), [clean.reply])
 
 
 @pytest.mark.parametrize(
@@ -435,8 +436,8 @@ def test_a_serial_number_is_found_in_every_spelling(serial: str, text: str) -> N
     redactor = Redactor(KEY, [Exchange(request, json_reply(200, []))])
 
     with pytest.raises(LeakError):
-        redactor.check(f"before {text} after")
-    redactor.check("XABCDEFGX QT1234 4711")
+        redactor.secrets.check(f"before {text} after")
+    redactor.secrets.check("XABCDEFGX QT1234 4711")
 
 
 WORDS = (
@@ -481,10 +482,10 @@ def test_a_word_that_the_report_has_of_its_own_is_no_leak() -> None:
     exchange = Exchange(REQUEST, json_reply(200, [ITEM | {"user": "Calibration log"}]))
     redactor = Redactor(KEY, [exchange])
 
-    redactor.check("Calibration log of an instrument", blank="Calibration log and so on")
-    redactor.check("ok", blank="")
+    redactor.secrets.check("Calibration log of an instrument", blank="Calibration log and so on")
+    redactor.secrets.check("ok", blank="")
     with pytest.raises(LeakError):
-        redactor.check("Calibration log", blank="something else")
+        redactor.secrets.check("Calibration log", blank="something else")
 
 
 @pytest.mark.parametrize(
@@ -512,4 +513,4 @@ def test_no_replacement_is_taken_for_a_secret_whatever_is_drawn(
     clean = [redactor.exchange(one) for one in came]
 
     assert next(first, None) is None
-    redactor.check_replies(repr(clean), [one.reply for one in clean if one.reply])
+    redactor.secrets.check_replies(repr(clean), [one.reply for one in clean if one.reply])

@@ -27,10 +27,11 @@ from .checks import judge
 from .evidence import Evidence
 from .exchange import Exchange
 from .github import annotation, annotations, is_job, write_outputs
+from .leaks import LeakError
 from .patch import OUR_QUESTIONS, QuestionsFile, patch
 from .probe import Probe
 from .questions import contradictions, open_questions
-from .redaction import LeakError, Redactor
+from .redaction import Redactor
 from .report import REPORTS, print_run
 from .run import Run
 from .verdicts import worst_first
@@ -248,10 +249,10 @@ def reports(
     )
     judgements += " ".join(f"{one.request.name} {one.error_text}" for one in shown.exchanges)
     for text in texts.values():
-        redactor.check(text, blank, judgements)
+        redactor.secrets.check(text, blank, judgements)
     cassette = dumps(result, verdicts)
     replies = [one.reply for one in result.exchanges if one.reply is not None]
-    redactor.check_replies(cassette, replies)
+    redactor.secrets.check_replies(cassette, replies)
     return texts | {"cassette.json": cassette}
 
 

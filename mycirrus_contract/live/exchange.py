@@ -22,13 +22,13 @@ Spelling = Literal["Z", "", "+00:00"]
 # Of the shape of the example on the vendor's authentication page; no account has it.
 WRONG_KEY = "mycirrus-000000-0000000000000000"
 
-# What says these stands before the API and reports that it is away or slow.
+# From a proxy or gateway in front of the API, which reports that it is down or slow.
 OUTAGES = {408, 502, 503, 504, *range(520, 531)}
 
-# Media types that may be shown; any other could hold what a server was sent.
+# Media types that may be shown; any other could contain something secret.
 KNOWN_TYPES = {"text/html", "text/plain", "application/xml", "application/problem+json"}
 
-# Headers by which a vendor finds a request in its logs.
+# Headers with which the vendor finds a request in its logs.
 TRACE_HEADERS = (
     *("x-request-id", "request-id", "x-correlation-id", "correlation-id", "x-trace-id"),
     *("traceparent", "x-ms-request-id", "apigw-requestid", "x-amzn-requestid", "x-amzn-trace-id"),
@@ -36,7 +36,7 @@ TRACE_HEADERS = (
 )
 # The texts of an error body: those of the spec, and those of RFC 9457.
 ERROR_TEXTS = ("error", "description", "title", "detail", "errors")
-NOT_SHOWN = "(not shown)"  # takes the place of an error text that holds something secret
+NOT_SHOWN = "(not shown)"  # replaces an error text that contains something secret
 
 
 @dataclass(frozen=True)
@@ -49,10 +49,10 @@ class ProbeRequest:
         start: Aware, in UTC.
         end: Aware, in UTC.
         key: Which key is sent.
-        zone: How the times say that they are in UTC; empty says nothing.
+        zone: How the times end: ``Z``, ``+00:00``, or empty for a time without offset.
         joined: Whether the serial numbers are sent as one value with commas.
         without: A parameter that is left out.
-        sdk: Whether the SDK sends it, and not the probe's own client.
+        sdk: Whether the SDK sends it, instead of the probe's own client.
     """
 
     name: str
@@ -67,7 +67,7 @@ class ProbeRequest:
 
     @property
     def parameters(self) -> dict[str, str | tuple[str, ...]]:
-        """The query, as the vendor's page writes it; httpx repeats the key of a tuple."""
+        """The query, as on the vendor's page; httpx repeats the key for each value of a tuple."""
         rule = TOLERANT.known_range_rule()
         start, end = (_written(moment) + self.zone for moment in (self.start, self.end))
         serials = (",".join(self.instruments),) if self.joined else self.instruments
@@ -92,14 +92,14 @@ class Exchange:
 
     Attributes:
         request: What the probe was to send.
-        reply: What was answered; None if no whole answer came.
-        failure: Why none came: the kind of the error, without addresses.
+        reply: What was answered; None if there was no complete answer.
+        failure: Why there was none: the kind of the error, without addresses.
         seconds: How long it took.
         began: Seconds from the start of the run to this request.
-        sdk: How what the SDK returned differs from what was served; empty if it does not, or if
-            the SDK did not send the request.
-        sent: What was sent, with the path after the base URL, and the kind of the key in the place
-            of the key; None if nothing was.
+        sdk: How the items of the SDK differ from the answer; empty if they do not, or if the SDK
+            did not send the request.
+        sent: What was sent, with the path after the base URL, and the kind of the key instead of
+            the key; None if nothing was sent.
     """
 
     request: ProbeRequest
@@ -112,33 +112,33 @@ class Exchange:
 
     @property
     def status(self) -> int | None:
-        """The status; None if no whole answer came."""
+        """The status; None if there was no complete answer."""
         return None if self.reply is None else self.reply.status
 
     @property
     def is_answered(self) -> bool:
-        """Whether there is a 200 with a list in it."""
+        """Whether the answer is a 200 with a list."""
         return self.reply is not None and self.status == 200 and isinstance(self.reply.json, list)
 
     @property
     def is_empty(self) -> bool:
-        """Whether there is a 200 with an empty list in it."""
+        """Whether the answer is a 200 with an empty list."""
         return self.is_answered and self.reply is not None and self.reply.json == []
 
     @property
     def is_refused(self) -> bool:
-        """Whether there is a 4xx that is about the request, and not about the key or the load."""
+        """Whether the answer is a 4xx about the request, and not about the key or the load."""
         status = self.status
         return status is not None and 400 <= status <= 499 and status not in {401, 403, 408, 429}
 
     @property
     def items(self) -> list[dict[str, Any]]:
-        """The items of a 200; elements that are no objects are left out."""
+        """The items of a 200, without elements that are not objects."""
         return list(self.reply.objects()) if self.reply and self.status == 200 else []
 
     @property
     def bag(self) -> Counter[str]:
-        """The elements of the list of a 200, in any order; empty without one."""
+        """The elements of the list of a 200, in any order; empty if the answer is another one."""
         return self.reply.bag if self.reply is not None and self.is_answered else Counter()
 
     @cached_property
@@ -158,7 +158,7 @@ class Exchange:
 
     @property
     def error_code(self) -> str | None:
-        """The field ``error`` of a 4xx, if it is a text that can be shown."""
+        """The field ``error`` of a 4xx, if it is a text that may be shown."""
         body = (
             None if self.reply is None or not 400 <= self.reply.status <= 499 else self.reply.json
         )
@@ -167,7 +167,7 @@ class Exchange:
 
     @property
     def error_text(self) -> str:
-        """What an error body says, in the vendor's own words; empty if nothing."""
+        """The texts of an error body; empty if it has none."""
         body = None if self.reply is None or self.reply.status < 400 else self.reply.json
         if not isinstance(body, dict):
             return ""
@@ -176,7 +176,7 @@ class Exchange:
 
     @property
     def trace(self) -> str:
-        """The header by which the vendor finds the request: ``x-request-id: 17``; or empty."""
+        """The header with which the vendor finds the request: ``x-request-id: 17``; or empty."""
         headers = {} if self.reply is None else self.reply.headers
         return next((f"{name}: {headers[name]}" for name in TRACE_HEADERS if name in headers), "")
 
@@ -186,7 +186,7 @@ def _is_inferred(status: int) -> bool:
 
 
 def _is_assumed(problem: Problem) -> bool:
-    """Whether the spec infers a rule; the page says nothing of Retry-After and of charsets."""
+    """Whether the spec infers the rule; the page mentions neither Retry-After nor charsets."""
     is_silent = problem.path == "retry-after" or "charset" in problem.text
     return is_silent or problem.source.startswith("inferred")
 
@@ -202,11 +202,11 @@ def texts_in(value: Any) -> Iterator[str]:
 
 @dataclass(frozen=True)
 class Stamp:
-    """The time of an item as far as it is shown.
+    """The time of an item, with the digits that are shown.
 
     Attributes:
-        instant: Nanoseconds since the year 1; the true time may be later, if digits were cut off.
-        unit: What the last digit stands for, in nanoseconds.
+        instant: Nanoseconds since the year 1; the true time may be later, if digits are cut off.
+        unit: The unit of the last digit, in nanoseconds.
         digits: The number of digits after the second.
     """
 
@@ -216,7 +216,7 @@ class Stamp:
 
 
 def stamps(items: list[dict[str, Any]]) -> Iterator[Stamp]:
-    """The times of items; one that cannot be read is left out."""
+    """The times of items, without those that cannot be parsed."""
     for item in items:
         text = item.get("time")
         match = TIME.fullmatch(text) if isinstance(text, str) else None
@@ -235,5 +235,5 @@ def instants(exchange: Exchange) -> list[int]:
 
 
 def spelling(text: str) -> str:
-    """A text without case, blanks and punctuation, so that two spellings of a serial compare."""
+    """A text without case, blanks and punctuation: equal for all spellings of a serial number."""
     return re.sub(r"[\W_]", "", text).casefold()

@@ -1,7 +1,7 @@
 """What answers show of the open questions in ``openapi/questions.yaml``.
 
-Something is observed only in an answer that was read, and that would have looked different if the
-truth were another; where another cause looks the same, a control has to rule it out.
+Something is observed only in an answer that would have been different if the truth were different.
+Where another cause would look the same, a control has to rule it out.
 """
 
 from collections.abc import Callable, Iterable
@@ -24,11 +24,11 @@ KNOWN_FIELDS = {"time", "user", "message"}
 
 @dataclass(frozen=True)
 class Observed:
-    """What the answers say.
+    """What the answers show.
 
     Attributes:
         answer: In words, without serials, users and messages.
-        agrees: Whether it is what we assume.
+        agrees: Whether it is as we assume.
     """
 
     answer: str
@@ -44,7 +44,7 @@ def _refusal(exchange: Exchange) -> str:
 
 
 def _status(name: str) -> Observer:
-    """Which status and code a request gets that has to be refused."""
+    """The status and the code of a request that has to be refused."""
 
     def observe(evidence: Evidence) -> Observed | None:
         exchange = evidence.get(name)
@@ -75,9 +75,9 @@ def _naive(evidence: Evidence) -> Observed | None:
 
 
 def _year(evidence: Evidence) -> Observed | None:
-    """Whether 366 days are taken, in a calendar year of so many days and in one of fewer.
+    """Whether 366 days are accepted, in a calendar year of 366 days and in one of 365.
 
-    Only where a longer range is refused, and where a refusal is about the length.
+    Only if a longer range is refused, and if the refusal is about the length.
     """
     longer = evidence.get(plan.OVER_LONG_RANGE)
     if longer is None or not longer.is_refused or not evidence.reaches(longer):
@@ -91,7 +91,7 @@ def _year(evidence: Evidence) -> Observed | None:
 
 
 def _taken(evidence: Evidence, name: str) -> bool | None:
-    """Whether a range was answered; None if it cannot be told."""
+    """Whether a range was answered; None if the answer does not show it."""
     exchange = evidence.get(name)
     if exchange is None or not (exchange.is_answered or exchange.is_refused):
         return None
@@ -111,7 +111,7 @@ def _end(name: str) -> Observer:
         if cut not in instants(alone):
             return None
         if half_with_the_cut(evidence) is not None:
-            # It may be later than shown, unless it is no longer there beside the cut.
+            # Its time may have more digits than shown, unless it is missing beside the cut.
             beside = evidence.get(plan.BESIDE_CUT)
             if beside is None or not beside.is_answered or cut in instants(beside):
                 return None
@@ -122,7 +122,7 @@ def _end(name: str) -> Observer:
 
 
 def _order(evidence: Evidence) -> Observed | None:
-    """How the items of two instruments are sorted, where that shows in their times."""
+    """How the items of two instruments are sorted, if their times show it."""
     whole, alone, others = evidence.whole, evidence.get(plan.ALONE), evidence.get(plan.OTHERS)
     if whole is None or not alone or not others or whole.bag != bag_of([alone, others]):
         return None
@@ -157,7 +157,7 @@ def _items(evidence: Evidence) -> list[dict[str, Any]]:
 def _instrument_named(evidence: Evidence) -> Observed | None:
     """Whether each item has a serial number of its request, in any spelling.
 
-    A field that is not known may name the instrument in another way: then nothing is said.
+    Nothing is observed if there are unknown fields, which may name the instrument in another way.
     """
     items = _items(evidence)
     if not items:

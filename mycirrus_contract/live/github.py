@@ -1,4 +1,4 @@
-"""What a job on GitHub gets of a run: the outputs of its step, and annotations."""
+"""What a run writes in a job on GitHub: the outputs of the step, and annotations."""
 
 import json
 import os
@@ -20,7 +20,7 @@ def is_job() -> bool:
 
 
 def write_outputs(run: Run) -> None:
-    """Append ``verdict`` and ``counts`` to the file that GitHub names; elsewhere do nothing.
+    """Append ``verdict`` and ``counts`` to the file of outputs, in a job on GitHub only.
 
     Raises:
         ConfigurationError: The file cannot be written.
@@ -57,12 +57,12 @@ def annotations(run: Run) -> Iterator[str]:
 
 
 def annotation(level: str, title: str, text: str) -> str:
-    """One workflow command, which no text can end or begin.
+    """One workflow command; the texts are escaped.
 
     Args:
         level: ``error`` or ``warning``.
-        title: In bold.
-        text: One line.
+        title: Shown in bold.
+        text: Any text.
     """
     name = _escaped(brief(title)).replace(":", "%3A").replace(",", "%2C")
     return f"::{level} title={name}::{_escaped(brief(text))}"

@@ -1,4 +1,4 @@
-"""The judgement of one answer: what it breaks, and what to do about it."""
+"""The judgement of one answer: what it breaks, and what to do."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -17,8 +17,8 @@ from .verdicts import ORDER, Judgement, Verdict
 CHOOSE_OTHERS = "choose instruments and a range that have entries"
 CHECK_ADDRESS = "check the address; if it is right, tell the vendor"
 TELL_VENDOR = "tell the vendor, with report and cassette"
-DECIDE = "accept it, or have the spec changed if it is there to stay"
-FIRST = "see to it first that a good request is answered"
+DECIDE = "accept it, or have the spec changed if it is permanent"
+FIRST = "first make sure that a valid request is answered"
 LATER = "run it again later"
 ADVICE = {
     None: "check network and address",
@@ -30,7 +30,7 @@ ADVICE = {
 
 
 def undecided(because: str, advice: str = LATER) -> Judgement:
-    """Evidence was sought and not had."""
+    """Evidence was sought and not found."""
     return Judgement(Verdict.UNDECIDED, because, advice)
 
 
@@ -45,7 +45,7 @@ def broken(because: str, advice: str = TELL_VENDOR) -> Judgement:
 
 
 def worst(judgements: Iterable[Judgement]) -> Judgement:
-    """The worst of several, with the marks of all that drift."""
+    """The worst of several judgements, with the marks of all drift."""
     judgements = list(judgements)
     first = min(judgements, key=lambda judgement: ORDER.index(judgement.verdict))
     marks = {mark for one in judgements if one.verdict == Verdict.DRIFT for mark in one.marks}
@@ -53,9 +53,9 @@ def worst(judgements: Iterable[Judgement]) -> Judgement:
 
 
 def form(evidence: Evidence, exchange: Exchange) -> Judgement | None:
-    """Judge a status of the spec by its headers and its body; None if they fit.
+    """Judge an answer by its headers and its body; None if they fit.
 
-    What breaks the page has to be confirmed by another answer.
+    Another answer has to confirm what breaks the page.
     """
     if exchange.documented_problems:
         return failed(evidence, exchange)
@@ -71,7 +71,7 @@ def _assumed(evidence: Evidence, exchange: Exchange) -> Judgement | None:
 
 
 def failed(evidence: Evidence, exchange: Exchange) -> Judgement:
-    """Judge an answer that fails: undecided, unless another answer fails in the same way."""
+    """Judge an answer that fails: undecided, unless another one fails in the same way."""
     because = f"{evidence.label(exchange)}: {doubt_of(exchange)}"
     reply, repeat = exchange.reply, evidence.repeat(exchange)
     if reply is None or reply.status in OUTAGES or not evidence.is_confirmed(exchange):
@@ -91,7 +91,7 @@ def failed(evidence: Evidence, exchange: Exchange) -> Judgement:
 
 
 def _may_be_the_serials(evidence: Evidence, exchange: Exchange) -> bool:
-    """Whether a refusal may be about serial numbers that no other request was answered for."""
+    """Whether a refusal may be about serial numbers that no other answer has confirmed."""
     if not exchange.is_refused:
         return False
     return exchange is evidence.whole or exchange.request.name in {plan.ALONE, plan.OTHERS}
@@ -103,7 +103,7 @@ def _advice(exchange: Exchange) -> str:
 
 
 def unlisted(evidence: Evidence, parts: Iterable[Exchange]) -> Judgement | None:
-    """Judge parts by the first that fails, or is not a list of items; None if all are."""
+    """Judge answers by the first that fails or is not a list of items; None if there is none."""
     for one in parts:
         if failure_of(one) and not evidence.is_confirmed(one):
             return failed(evidence, one)

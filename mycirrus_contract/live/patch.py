@@ -23,7 +23,7 @@ class QuestionsFile:
     Attributes:
         name: Its path, as ``git apply`` needs it.
         text: What is in it.
-        is_new: There is none yet: the patch creates it.
+        is_new: Whether the patch creates it.
     """
 
     name: str = "openapi/questions.yaml"
@@ -38,7 +38,7 @@ class QuestionsFile:
 
     @classmethod
     def at(cls, path: Path) -> "QuestionsFile":
-        """Read a file of the user's own.
+        """Read a file of the user.
 
         Raises:
             ConfigurationError: It cannot be read, or ``git apply`` would not find it.
@@ -62,14 +62,14 @@ def patch(
     """A patch that writes what was observed into a file of open questions.
 
     Args:
-        questions: Those that were answered are in it.
+        questions: The patch has those that were answered.
         on: The day of the run, in UTC.
-        server: Who answered.
+        server: The base URL.
         file: What to change.
 
     Returns:
-        A unified diff for ``git apply``, after a warning if the answers are not the API's; empty if
-        nothing was answered.
+        A unified diff for ``git apply``, after a warning if another server than the API answered;
+        empty if no question was answered.
     """
     answers = {one.name: one.observed.answer for one in questions if one.observed is not None}
     if not answers:

@@ -1,6 +1,6 @@
-"""What the probe sends, in which order. No I/O: a generator is sent the answers.
+"""What the probe sends, in which order. No I/O: the answers are sent to a generator.
 
-The most telling requests come first, so that a small budget is well spent.
+The most important requests come first, for a run with a small budget.
 """
 
 import re
@@ -14,11 +14,11 @@ from mycirrus_contract.times import instant
 
 from .exchange import TOLERANT, Exchange, ProbeRequest, stamps
 
-# Longer than every reading of "1 year", and not by much: 367 days.
+# Just longer than every reading of "1 year": 367 days.
 RULE = TOLERANT.known_range_rule()
 OVER_LONG = RULE.longest() + timedelta(days=1)
 MOST_DAYS = OVER_LONG - timedelta(days=1)
-EARLIER = 3  # how many ranges it looks at before the chosen one, if that is empty
+EARLIER = 3  # how many earlier ranges are tried if the chosen one is empty
 MONTHLY = timedelta(days=28)
 LONGEST_LEAP_GAP = 8 * 366  # days from one 29 February to the next
 
@@ -37,7 +37,7 @@ BESIDE_CUT, CLEAR_OF_CUT = "a microsecond beside the cut", "a second beside the 
 
 
 def earlier(number: int) -> str:
-    """The name of a range that is looked at because the chosen one is empty."""
+    """The name of a range that is tried because the chosen one is empty."""
     return f"{number} range{'s' if number > 1 else ''} earlier"
 
 
@@ -51,10 +51,10 @@ WHOLES = (*(earlier(number) for number in range(EARLIER, 0, -1)), WHOLE)  # the 
 GOOD = (*reversed(WHOLES), SAME, ALONE, OTHERS, FIRST_HALF, SECOND_HALF)
 # Controls, whose ranges are allowed as well.
 CONTROLS = (SAME_START, SAME_LEAP_START, BESIDE_CUT, CLEAR_OF_CUT, MONTH, FIRST_MONTH)
-# Requests that belong to no other promise.
+# Requests that no other promise judges.
 OTHER = (OFFSETS, JOINED, UNKNOWN, NO_END, LEAP_YEAR, OTHER_YEAR, *CONTROLS)
 
-# The status that a request gets, as documented or assumed. Another 4xx is sent again.
+# The status of the answer, as documented or assumed. After another 4xx the request is repeated.
 EXPECTED = {
     **dict.fromkeys((NO_KEY, BAD_KEY), 401),
     **dict.fromkeys((OVER_LONG_RANGE, REVERSED, NAIVE, NO_END), 400),
@@ -65,7 +65,7 @@ Plan = Generator[ProbeRequest, Exchange, None]
 
 
 def plan(chosen: ProbeRequest) -> Plan:
-    """Yield each request, and take its answer.
+    """Yield each request, and receive its answer.
 
     Args:
         chosen: All instruments and the whole range.
@@ -81,7 +81,7 @@ def plan(chosen: ProbeRequest) -> Plan:
 
 
 def _look_for_items(chosen: ProbeRequest) -> Generator[ProbeRequest, Exchange, Exchange]:
-    """The chosen range, and those before it while they are empty."""
+    """The chosen range, and earlier ones while they are empty."""
     exchange = yield chosen
     for number in range(1, EARLIER + 1):
         length = number * (chosen.end - chosen.start)
@@ -93,7 +93,7 @@ def _look_for_items(chosen: ProbeRequest) -> Generator[ProbeRequest, Exchange, E
 
 
 def _add_up(whole: Exchange) -> Plan:
-    """The same again, by instrument, and by halves."""
+    """The whole again, by instrument, and by halves."""
     request = whole.request
     first, others = request.instruments[:1], request.instruments[1:]
     yield replace(request, name=SAME, sdk=True)
@@ -117,7 +117,7 @@ def _be_refused(good: ProbeRequest) -> Plan:
 
 
 def _settle(good: ProbeRequest) -> Plan:
-    """What answers open questions, with a budget of `THOROUGH`."""
+    """The requests that answer open questions; a budget of `THOROUGH` reaches them."""
     yield replace(good, name=OFFSETS, zone="+00:00")
     if len(good.instruments) > 1:
         yield replace(good, name=JOINED, joined=True)
@@ -138,12 +138,12 @@ def unknown_like(serial: str) -> str:
 
 
 def last_end(end: datetime, *, is_leap: bool) -> datetime | None:
-    """The latest end of 366 days that are, or are not, one calendar year; None before 1900."""
+    """The latest end of 366 days that are, or are not, one calendar year; None if there is none."""
     for days in range(LONGEST_LEAP_GAP):
         last = end - timedelta(days=days)
         start = last - MOST_DAYS
         if (start.month, start.day) == (2, 29):
-            continue  # what is a year later is read in two ways
+            continue  # a year after it has two readings
         if (RULE.violation(start, last) is None) == is_leap:
             return last
     return None
@@ -152,10 +152,10 @@ def last_end(end: datetime, *, is_leap: bool) -> datetime | None:
 def middle_of(items: list[dict[str, Any]], start: datetime, end: datetime) -> datetime:
     """Where to cut a range in two: at an item, so that the cut shows whether ends are inclusive.
 
-    Of the items in the middle it is the one with the nearest neighbours: a part that reaches too
-    far shows most easily there. Only whole milliseconds can be requested, and only a time with
-    three digits or more is taken as it is; without such an item the cut is between two items,
-    or in the middle of the range.
+    Of the items in the middle it is the one with the nearest neighbours, where a half that reaches
+    too far is most likely to show. Only whole milliseconds can be requested, and a time with fewer
+    than three digits may be cut off; without an exact item the cut is between two items, or in the
+    middle of the range.
     """
     times = sorted(stamps(items), key=lambda stamp: stamp.instant)
     first, last = (instant(wire_time(moment)) for moment in (start, end))

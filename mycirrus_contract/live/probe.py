@@ -1,7 +1,7 @@
-"""Sends the planned requests, then controls and repeats, and notes what was answered.
+"""Sends the planned requests, then controls and repeats, and keeps the answers.
 
-Only GET, one request after the other with a pause between, at most as many as the budget allows,
-no redirects, no retries, and nothing more after the first 429.
+Only GET, one request at a time with a pause between, no more than the budget allows, no redirects,
+no retries, and nothing after the first 429.
 """
 
 import socket
@@ -40,20 +40,20 @@ GIVE_UP = 2  # requests in a row without an answer
 
 
 class _StopError(Exception):
-    """The API throttles, or does not answer."""
+    """The API throttles or does not answer."""
 
 
 @dataclass
 class Probe:
-    """Sends requests, one after the other.
+    """Sends requests, one at a time.
 
     Attributes:
         base_url: The server.
-        api_key: The right key; not shown by ``repr``.
+        api_key: The valid key; not shown by ``repr``.
         interval: Seconds between two requests.
         budget: The most requests of its own; one or two more are sent through the SDK, and up to
             `CONTROLS` are controls and repeats.
-        sleep: Waits so many seconds.
+        sleep: Waits a number of seconds.
         monotonic: The time in seconds.
         transport: Sends through this instead of the network.
     """
@@ -67,7 +67,7 @@ class Probe:
     transport: httpx.BaseTransport | None = None
 
     def run(self, instruments: list[str], start: datetime, end: datetime) -> list[Exchange]:
-        """Send what is planned, until the budget is spent, a 429 comes, or no answers come.
+        """Send the plan, until the budget is spent, a 429 is answered, or two answers fail to come.
 
         Args:
             instruments: The serial numbers; the first is also requested alone.
@@ -75,8 +75,8 @@ class Probe:
             end: Aware, in UTC, at most 365 days later.
 
         Raises:
-            ConfigurationError: The environment lets no HTTP client be made.
-            InvalidRequestError: No URL can be made of a request.
+            ConfigurationError: The environment has invalid settings for an HTTP client.
+            InvalidRequestError: A request has no valid URL.
         """
         with self._clients() as (own, sdk):
             sender = _Sender(self, own, sdk, self.monotonic())
@@ -115,7 +115,7 @@ class Probe:
 
 @dataclass
 class _Sender:
-    """Sends one request after the other, and keeps the exchanges."""
+    """Sends one request at a time, and keeps the exchanges."""
 
     probe: Probe
     own: httpx.Client
@@ -127,7 +127,7 @@ class _Sender:
         """Send one request, after a pause.
 
         Raises:
-            _StopError: This was the last one.
+            _StopError: No other may follow.
         """
         if self.exchanges:
             self.probe.sleep(self.probe.interval)
@@ -142,7 +142,7 @@ class _Sender:
         return exchange
 
     def _by_itself(self, request: ProbeRequest) -> Exchange:
-        self.own.cookies.clear()  # a session that a good key began would be a key too
+        self.own.cookies.clear()  # the cookie of a valid key may be as good as the key
         key = {"right": self.probe.api_key, "none": None, "wrong": WRONG_KEY}[request.key]
         try:
             built = self.own.build_request(
@@ -166,7 +166,7 @@ class _Sender:
         return Exchange(request, reply, sent=sent)
 
     def _read(self, response: httpx.Response) -> bytes:
-        """Read a body, within limits: a byte now and then would take for ever."""
+        """Read a body, within limits of time and size."""
         began, body = self.probe.monotonic(), bytearray()
         for chunk in response.iter_bytes():
             body += chunk
@@ -177,7 +177,7 @@ class _Sender:
         return bytes(body)
 
     def _without_key(self, request: httpx.Request) -> Request:
-        """What is sent, with the kind of the key in the place of the key."""
+        """What is sent, with the kind of the key instead of the key."""
         key = request.headers.get("X-Api-Key")
         kind = {None: "none", WRONG_KEY: "wrong", self.probe.api_key: "right"}.get(key, "other")
         base = urlsplit(self.probe.base_url).path
@@ -213,11 +213,11 @@ class _Sender:
 
 
 class TooLargeError(httpx.ReadError):
-    """A body has no end, or a later one than we wait for."""
+    """A body is longer than the limit."""
 
 
 def in_words(error: BaseException) -> str:
-    """What broke the connection, without an address."""
+    """Why the connection failed, without an address."""
     link: BaseException | None = error
     seen: set[int] = set()  # a mock can raise an error that is its own cause
     while link is not None and id(link) not in seen:

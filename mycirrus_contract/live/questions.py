@@ -10,14 +10,14 @@ from .verdicts import Finding, Judgement, Verdict
 
 @dataclass(frozen=True)
 class OpenQuestion:
-    """A question of the file, and what the run says to it.
+    """A question of the file, and what the run shows of it.
 
     Attributes:
         name: Its ``id``.
         question: As a sentence.
-        assumed: What we take for granted.
-        observed: What was seen; None if nothing was.
-        requests: Where it was seen: ``request 7, no end``.
+        assumed: What we assume.
+        observed: What was observed; None if nothing was.
+        requests: Where it was observed: ``request 7, no end``.
     """
 
     name: str
@@ -28,7 +28,7 @@ class OpenQuestion:
 
 
 def open_questions(evidence: Evidence) -> list[OpenQuestion]:
-    """Every question of the file, with what the run says to it."""
+    """Every question of the file, with what the run shows of it."""
     found = []
     for entry in TOLERANT.open_questions:
         names, observe = OBSERVERS[entry["id"]]
@@ -42,7 +42,7 @@ def open_questions(evidence: Evidence) -> list[OpenQuestion]:
 
 
 def contradictions(questions: list[OpenQuestion]) -> list[Finding]:
-    """An answer that contradicts the assumption is drift, where no promise has said so already."""
+    """An answer that contradicts the assumption is drift, unless a promise judges it."""
     return [
         Finding(
             question.name,
@@ -50,7 +50,7 @@ def contradictions(questions: list[OpenQuestion]) -> list[Finding]:
             Judgement(
                 Verdict.DRIFT,
                 f"{question.requests}: observed: {question.observed.answer}",
-                "make sure of it; then apply questions.patch, and change the assumption",
+                "check it; then apply questions.patch, and change the assumption",
                 (question.observed.answer,),
             ),
         )
@@ -61,7 +61,7 @@ def contradictions(questions: list[OpenQuestion]) -> list[Finding]:
     ]
 
 
-# These are in the verdict of a promise already.
+# A promise judges these.
 JUDGED_BY_A_PROMISE = {
     "over-long-status",
     "reversed-status",

@@ -1,13 +1,12 @@
-"""Takes what is secret or personal out of a run, before anything is judged, shown or written.
+"""Replaces what is secret or personal in a run, before anything is judged, shown or written.
 
-Serial numbers, users, messages and whatever else a server may have put into a body are replaced by
-texts of the same shape: a letter for a letter, a digit for a digit, the same one for the same text
-throughout a run. So sums still add up and wrong shapes stay wrong. Names of fields that the spec
-does not know are numbered. The vendor's own words in an error body stay, unless they hold something
-secret. The key is never in an answer that is kept, not even where the server echoes it.
+Serial numbers, users, messages and all other texts of a body are replaced by texts of the same
+shape: a letter by a letter, a digit by a digit, and equal texts of a run by equal texts. So halves
+still add up, and wrong shapes stay wrong. Fields that the spec does not know are numbered. Texts of
+an error body stay, unless they contain something secret. No answer keeps the key, even if the
+server echoes it.
 """
 
-import html
 import json
 import math
 import random
@@ -16,10 +15,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import cache
 from typing import Any
-from urllib.parse import quote, quote_plus, urlencode
+from urllib.parse import urlencode
 
 from mycirrus_contract.messages import Reply, Request
-from mycirrus_contract.text import brief, markdown
 
 from .exchange import (
     ERROR_TEXTS,
@@ -30,58 +28,55 @@ from .exchange import (
     Exchange,
     spelling,
 )
+from .leaks import (
+    LIKE_A_TIME,
+    RFC_9457,
+    SHORTEST,
+    SHORTEST_KEY,
+    LeakError,
+    Secrets,
+    any_word,
+    personal_texts,
+)
 from .plan import unknown_like
 
-RFC_9457 = {"type", "title", "status", "detail", "instance", "errors"}
-LIKE_A_TIME = re.compile(
-    r"\d{4}-\d\d-\d\d([Tt ]\d\d:\d\d(:\d\d([.,]\d{0,12})?)?)?([Zz]|[+-]\d\d:?\d\d)?", re.ASCII
-)
 CHARSET = re.compile(r"charset=\"?([A-Za-z0-9-]{1,12})\"?", re.IGNORECASE)
 RETRY_AFTER = re.compile(r"\d{1,9}|[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} [\d:]{8} GMT", re.ASCII)
 TRACE = re.compile(r"[A-Za-z0-9._:;=|/+-]{1,128}")
 FIELD_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,39}")
 E_MAIL = re.compile(r"\S@\S")
 PART_OF_A_KEY = 6  # so many characters of the key in a text make it a secret
-SHORTEST_KEY = 8  # characters; a shorter key is not real, and may be a word of the report
-PART_WITHOUT_DIGITS = 12  # the same, where they may be words
-SHORTEST = 4  # characters of a user or a message that hide a text in which they are
-
-LEFT = "a text of an answer is left in what was to be written: nothing was"
-
-
-class LeakError(RuntimeError):
-    """Something secret is left in what was to be written. Nothing was written."""
+PART_WITHOUT_DIGITS = 12  # the same for a part that may be a word
 
 
 class Redactor:
-    """Replaces what must not be shown, the same text always by the same.
+    """Replaces what must not be shown, and equal texts by equal texts.
 
     Args:
-        api_key: The key; it is nowhere in what comes out.
-        exchanges: All of a run, as they came: no text of theirs is used as a replacement.
+        api_key: The key; it is in no result.
+        exchanges: All of a run, as received: none of their texts is used as a replacement.
     """
 
     def __init__(self, api_key: str, exchanges: Iterable[Exchange]) -> None:
         exchanges = list(exchanges)
         self._api_key = api_key
-        self._key_forms = _forms(api_key) if len(api_key) >= SHORTEST_KEY else set()
         self._key_parts = set(_parts(spelling(api_key)))
         self._chance = random.SystemRandom()
         self._replacements: dict[str, str] = {}
         self._numbers: dict[str, Any] = {}
         self._names: dict[str, str] = {}
         self.serials = {serial for one in exchanges for serial in one.request.instruments}
-        self.secrets = {api_key, *self.serials}
+        texts = {api_key, *self.serials}
         replies = [one.reply for one in exchanges if one.reply is not None]
         for reply in sorted(replies, key=lambda reply: reply.status != 200):
-            self._name_fields(reply.json)
-            self.secrets.update(_texts(reply.json, are_errors=reply.status != 200))
-        self._personal = {spelling(text) for text in self.secrets - {api_key}}
-        self._personal = {text for text in self._personal if len(text) >= SHORTEST}
+            texts.update(self._name_fields(reply.json))
+            texts.update(personal_texts(reply.json, are_errors=reply.status != 200))
+        personal = {spelling(text) for text in texts - {api_key}}
+        self._personal = {text for text in personal if len(text) >= SHORTEST}
         users = {str(item.get("user")) for one in exchanges for item in one.items}
-        self._short_names = _words(user for user in users if 1 < len(user) < SHORTEST)
-        self._taken = set(self.secrets)
-        self._serial_word = _words(serial for serial in self.serials if _is_distinctive(serial))
+        self._short_names = any_word(user for user in users if 1 < len(user) < SHORTEST)
+        self._taken = set(texts)
+        self.secrets = Secrets(api_key, self.serials, texts)
         first = exchanges[0].request.instruments[0] if exchanges else ""
         if unknown_like(first) in self.serials:  # it is made of the first one, in a replay too
             unknown = unknown_like(self.text(first))
@@ -89,10 +84,10 @@ class Redactor:
             self._taken.add(unknown)
 
     def __repr__(self) -> str:
-        return f"<Redactor of {len(self.secrets)} texts>"
+        return f"<Redactor of {len(self._taken)} texts>"
 
     def exchange(self, exchange: Exchange) -> Exchange:
-        """The same without secrets."""
+        """The exchange without secrets."""
         serials = tuple(map(self.text, exchange.request.instruments))
         return replace(
             exchange,
@@ -121,18 +116,11 @@ class Redactor:
         for attempt in range(10_000):
             longer = shape + "x" * (attempt // 100)  # short texts run out of replacements
             candidate = self._with_serials("".join(map(self._other, longer)), text)
-            unknown = unknown_like(candidate)  # the replacement of the unknown serial, perhaps
-            if candidate not in self._taken and not self._is_found(f"{candidate}\n{unknown}"):
+            both = f"{candidate}\n{unknown_like(candidate)}"  # of the unknown serial, perhaps
+            if candidate not in self._taken and not self.secrets.are_in(both):
                 self._taken.add(candidate)
                 return candidate
         raise LeakError("there is no replacement for a text of an answer")
-
-    def _is_found(self, replacement: str) -> bool:
-        """Whether the last look would find a secret in a replacement, by chance."""
-        return self._has_key(replacement) or self._serial_word.search(replacement) is not None
-
-    def _has_key(self, text: str) -> bool:
-        return any(form in text for form in self._key_forms)
 
     def _with_serials(self, candidate: str, text: str) -> str:
         """A candidate with the replacement of each serial that a text holds, spelled alike."""
@@ -189,7 +177,7 @@ class Redactor:
                 yield name, value
 
     def _value(self, name: str, value: Any, *, can_stay: bool) -> Any:
-        """A value of a field; the texts of an error can stay as they are."""
+        """A value of a field; the texts of an error may stay."""
         if isinstance(value, list):
             return [self._value(name, one, can_stay=can_stay) for one in value]
         if isinstance(value, dict):
@@ -215,7 +203,7 @@ class Redactor:
         return NOT_SHOWN if can_stay and name else self.text(value)
 
     def _is_readable(self, text: str) -> bool:
-        """Whether a text of the vendor's holds nothing that we know to be secret."""
+        """Whether a text of the vendor contains nothing that we know to be secret."""
         bare = spelling(text)
         if self._api_key in text or any(part in bare for part in self._key_parts):
             return False
@@ -224,20 +212,21 @@ class Redactor:
         return not any(secret in bare for secret in self._personal)
 
     def _field(self, name: str) -> str:
-        """The name of a field: as it is if the spec knows it, else a number."""
+        """The name of a field; a number if the spec does not know it."""
         return name if name.lower() in _known_names() else self._names[name]
 
-    def _name_fields(self, value: Any) -> None:
+    def _name_fields(self, value: Any) -> Iterator[str]:
+        """Number the unknown fields of a body, and yield those that are no names."""
         if isinstance(value, list):
             for one in value:
-                self._name_fields(one)
+                yield from self._name_fields(one)
         elif isinstance(value, dict):
             for name, one in value.items():
                 if name.lower() not in _known_names():
                     self._names.setdefault(name, f"field_{len(self._names) + 1}")
-                    if not FIELD_NAME.fullmatch(name):
-                        self.secrets.update({name} - {""})
-                self._name_fields(one)
+                    if name and not FIELD_NAME.fullmatch(name):
+                        yield name
+                yield from self._name_fields(one)
 
     def _number(self, value: float) -> Any:
         text = repr(value)
@@ -246,7 +235,7 @@ class Redactor:
         return self._numbers[text]
 
     def _new_number(self, text: str) -> Any:
-        """A number of as many digits; JSON has no infinity to fall into."""
+        """A finite number with as many digits."""
         taken = {*self._numbers.values()}
         for attempt in range(10_000):
             longer = "1" * (attempt // 100) + text.lstrip("-")
@@ -256,55 +245,10 @@ class Redactor:
                 digits != text
                 and math.isfinite(number)
                 and number not in taken
-                and not self._is_found(repr(number))
+                and not self.secrets.are_in(repr(number))
             ):
                 return number
         raise LeakError("there is no replacement for a number of an answer")
-
-    def check(self, text: str, blank: str = "", judgements: str = "") -> None:
-        """Refuse to let a report go in which something secret is left.
-
-        Args:
-            text: What is to be written.
-            blank: The same with nothing of an answer in it: what is in there too says nothing.
-            judgements: Their texts: a user or message may say it too.
-
-        Raises:
-            LeakError: Something is left. The message does not say what.
-        """
-        self._check_key_and_serials(text, blank)
-        for secret in self.secrets - self.serials:
-            if _is_telling(secret) and any(
-                form in text and form not in blank and form not in judgements
-                for form in _forms(secret)
-            ):
-                raise LeakError(LEFT)
-
-    def check_replies(self, text: str, replies: Iterable[Reply]) -> None:
-        """Refuse to let a cassette go in which something secret is left.
-
-        Args:
-            text: What is to be written.
-            replies: The replies in it, whose bodies may be long.
-
-        Raises:
-            LeakError: Something is left. The message does not say what.
-        """
-        self._check_key_and_serials(text)
-        for reply in replies:
-            # A short word of the vendor's may be the name of a user too.
-            shortest = 1 if reply.status == 200 else SHORTEST
-            if any(len(one) >= shortest and one in self.secrets for one in _texts(reply.json)):
-                raise LeakError(LEFT)
-
-    def _check_key_and_serials(self, text: str, blank: str = "") -> None:
-        if self._has_key(text):
-            raise LeakError("the key is left in what was to be written; nothing was written")
-        found, harmless = (
-            set(map(str.casefold, self._serial_word.findall(one))) for one in (text, blank)
-        )
-        if found - harmless:
-            raise LeakError("a serial number is left in what was to be written: nothing was")
 
 
 @cache
@@ -318,68 +262,16 @@ def _known_names() -> frozenset[str]:
 
 @cache
 def _spellings(serial: str) -> re.Pattern[str]:
-    """A serial number in any case, with blanks or punctuation anywhere between its characters."""
+    """A serial number in any case, with any blanks or punctuation between its characters."""
     characters = re.sub(r"[\W_]", "", serial) or serial
     return re.compile(r"[\W_]*".join(map(re.escape, characters)), re.IGNORECASE)
 
 
-def _texts(value: Any, name: str = "", *, are_errors: bool = False) -> Iterator[str]:
-    """Every text of a body that may be personal: of an error, all but the vendor's own words."""
-    if isinstance(value, str):
-        if value and not (name in {"", "time"} and LIKE_A_TIME.fullmatch(value)):
-            yield value
-    elif isinstance(value, list):
-        for one in value:
-            yield from _texts(one, name, are_errors=are_errors)
-    elif isinstance(value, dict):
-        for key, one in value.items():
-            if not are_errors or key not in {*ERROR_TEXTS, *RFC_9457}:
-                yield from _texts(one, key)
-
-
 def _parts(key: str) -> Iterator[str]:
-    """What of a key shows it: the whole, and parts that are no words."""
+    """The parts of a key that must not be shown: the whole, and those that are not words."""
     if len(key) >= SHORTEST_KEY:
         yield key
     for length in (PART_OF_A_KEY, PART_WITHOUT_DIGITS):
         for part in (key[start : start + length] for start in range(len(key) - length + 1)):
             if length == PART_WITHOUT_DIGITS or re.search(r"\d", part):
                 yield part
-
-
-def _is_telling(text: str) -> bool:
-    """Whether finding a text somewhere says anything: words of ours are everywhere.
-
-    What is judged and shown has been through the redactor; this only looks for what went past it.
-    """
-    return len(text) >= 12 and " " in text
-
-
-def _is_distinctive(serial: str) -> bool:
-    """Whether finding a serial number says anything: a status or a year, or zeros, do not."""
-    shortest = 5 if serial.isdecimal() else 3
-    return len(serial) >= shortest and re.search(r"[^\W_0]", serial) is not None
-
-
-def _words(words: Iterable[str]) -> re.Pattern[str]:
-    """Words in each form, not as a part of something longer."""
-    forms = sorted({re.escape(form) for word in words for form in _forms(word)})
-    return re.compile(
-        f"(?<![A-Za-z0-9])(?:{'|'.join(forms) or '(?!)'})(?![A-Za-z0-9])", re.IGNORECASE
-    )
-
-
-def _forms(text: str) -> set[str]:
-    """A text as the formats write it."""
-    return {
-        text,
-        html.escape(text),
-        html.escape(text, quote=False),
-        json.dumps(text)[1:-1],
-        json.dumps(text, ensure_ascii=False)[1:-1],
-        quote(text, safe="", errors="replace"),
-        quote_plus(text, errors="replace"),
-        brief(text),
-        html.escape(brief(text)),
-        markdown(text),
-    }

@@ -1,4 +1,4 @@
-"""Whether the API refuses what it has to refuse."""
+"""Whether the API refuses invalid requests."""
 
 from collections.abc import Callable
 
@@ -12,7 +12,7 @@ Check = Callable[[Evidence], Judgement]
 
 
 def refused(name: str, *, is_documented: bool) -> Check:
-    """A range that cannot be answered is refused; any error refuses, and 400 is assumed.
+    """An invalid range is refused, by any error status; 400 is assumed.
 
     Args:
         name: Of the request.
@@ -46,7 +46,7 @@ def _refused(evidence: Evidence, exchange: Exchange) -> Judgement:
 
 
 def unauthorised(name: str) -> Check:
-    """Without a good key there is a 401 with the documented body."""
+    """Without a valid key the answer is a 401 with the documented body."""
 
     def check(evidence: Evidence) -> Judgement:
         exchange = evidence.get(name)
@@ -66,7 +66,7 @@ def unauthorised(name: str) -> Check:
 
 
 def _not_up(evidence: Evidence, exchange: Exchange) -> Judgement | None:
-    """Judge a refusal where good requests are not answered either."""
+    """Judge a refusal if valid requests are not answered either."""
     if evidence.is_up:
         return None
     if exchange.reply is None:
@@ -76,7 +76,7 @@ def _not_up(evidence: Evidence, exchange: Exchange) -> Judgement | None:
 
 
 def _taken(evidence: Evidence, exchange: Exchange) -> Judgement | None:
-    """Judge a success where a refusal is due; None if it is not one."""
+    """Judge a success of a request that must be refused; None if it is not a success."""
     status = exchange.status
     if status is None or not 200 <= status <= 299:
         return None

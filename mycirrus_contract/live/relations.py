@@ -1,4 +1,4 @@
-"""Whether several answers agree: the same twice, two halves, two instruments."""
+"""Metamorphic relations: the same request twice, two halves, two instruments."""
 
 import json
 from collections import Counter
@@ -21,7 +21,7 @@ AGAIN = (
 
 
 def same_twice(evidence: Evidence) -> Judgement:
-    """The same request gets the same answer; the second time the SDK sends it."""
+    """The same request gets the same answer; the SDK sends it the second time."""
     first, second = evidence.whole, evidence.get(plan.SAME)
     assert first is not None
     assert second is not None
@@ -40,9 +40,9 @@ def same_twice(evidence: Evidence) -> Judgement:
 
 
 def _unequal(evidence: Evidence, text: str, relation: Relation) -> Judgement:
-    """Judge answers that do not agree: was an entry added in between, or is one answer odd?
+    """Judge answers that do not agree: was an entry added in between, or is one answer wrong?
 
-    Only another answer that lacks an item too, or the same one sent again, shows that it was not.
+    No entry was added if another answer lacks an item too, or if the repeat of one does.
     """
     suspect = _suspect(*relation)
     if suspect is None or len({one.request.name for one in suspects(evidence)}) > 1:
@@ -75,7 +75,7 @@ def suspects(evidence: Evidence) -> Iterator[Exchange]:
 
 
 def _suspect(base: Exchange, parts: Sequence[Exchange]) -> Exchange | None:
-    """The answer that lacks an item; None if none does, or if one is not a list."""
+    """The answer that lacks an item; None if there is none, or if one is not a list."""
     if not all(one.is_answered for one in (base, *parts)):
         return None
     together = bag_of(parts)
@@ -92,13 +92,13 @@ def _size(exchange: Exchange) -> int:
 
 
 def _reaches(exchange: Exchange, key: str) -> bool:
-    """Whether an item is in the range of a request; True if its time cannot be read."""
+    """Whether an item is in the range of a request; True if its time cannot be parsed."""
     start, end = instant_of(exchange.request.start), instant_of(exchange.request.end)
     return all(start <= stamp.instant <= end for stamp in _stamps(key))
 
 
 def halves_add_up(evidence: Evidence) -> Judgement:
-    """Two halves of a range have what the whole has; an item at the cut may be in one or both."""
+    """Two halves have the items of the whole; an item at the cut may be in one or both."""
     assert evidence.halves is not None
     alone, first, second = evidence.halves
     if (gap := unlisted(evidence, evidence.halves)) is not None:
@@ -123,7 +123,7 @@ def halves_add_up(evidence: Evidence) -> Judgement:
 
 
 def _is_at(key: str, first_half: Exchange) -> bool:
-    """Whether an item is exactly where the range was cut."""
+    """Whether an item is exactly at the cut of the range."""
     cut = instant_of(first_half.request.end)
     return any(stamp.instant <= cut < stamp.instant + stamp.unit for stamp in _stamps(key))
 
@@ -134,7 +134,7 @@ def _stamps(key: str) -> list[Stamp]:
 
 
 def instruments_add_up(evidence: Evidence) -> Judgement:
-    """Instruments requested together have what each has alone."""
+    """Instruments requested together have the items that each has alone."""
     whole, alone, others = evidence.whole, evidence.get(plan.ALONE), evidence.get(plan.OTHERS)
     assert whole is not None
     assert alone is not None

@@ -36,7 +36,7 @@ STYLES = {
     Verdict.NOT_ASKED: "dim",
     Verdict.ACCEPTED: "magenta",
 }
-# Without the words of the verdicts: a search for those finds verdicts and counts alone.
+# Without the words of the verdicts, so that a search for those finds only verdicts and counts.
 MEANINGS = {
     Verdict.BROKEN: "against what the vendor's page documents",
     Verdict.DRIFT: "not as the project infers or assumes",
@@ -48,14 +48,14 @@ MEANINGS = {
 
 
 def _bar(exchange: Exchange, whole: float) -> tuple[float, float]:
-    """Where a request is on the time line of the run, and how long it is there, in per cent."""
+    """Where a request begins on the time line of the run, and how long it is, in per cent."""
     scale = 100 / whole if whole else 0.0
     width = max(THINNEST, exchange.seconds * scale)
     return min(exchange.began * scale, 100 - width), width
 
 
 def _answer(exchange: Exchange) -> str:
-    """The status, or why no answer came."""
+    """The status, or why there was no answer."""
     return exchange.failure if exchange.status is None else str(exchange.status)
 
 
@@ -65,7 +65,7 @@ def _time_of_day(run: Run, exchange: Exchange) -> str:
 
 
 def _to_do(run: Run) -> dict[str, list[str]]:
-    """Each advice once, with the findings that have it."""
+    """Each advice once, with the names of its findings."""
     names: dict[str, list[str]] = defaultdict(list)
     for finding in run.findings:
         if finding.judgement.advice:
@@ -164,7 +164,7 @@ def _table(findings: tuple[Finding, ...]) -> Table:
 
 
 def _print(console: Console, line: str, style: str = "") -> None:
-    # A line of a file or of a CI log is not wrapped, so that a search finds it.
+    # Not wrapped in a file or in a log of CI, so that a search finds the line.
     console.print(Text(line, style), soft_wrap=not console.is_terminal)
 
 
@@ -187,7 +187,7 @@ def html(run: Run) -> str:
 
 # --- JUnit
 
-# An outage is not a failure of the API's contract, and JUnit's "error" would be as red as one.
+# An outage does not break the contract, and CI shows JUnit's "error" like a failure.
 OUTCOMES = {
     Verdict.BROKEN: "failure",
     Verdict.DRIFT: "failure",

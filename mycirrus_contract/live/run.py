@@ -25,7 +25,7 @@ class Run:
         exchanges: Every request, in order.
         findings: A verdict for each promise.
         questions: What is open, and what was seen of it.
-        notices: What is to be said of the acceptances.
+        notices: Notes about the acceptances.
     """
 
     base_url: str
@@ -46,7 +46,7 @@ class Run:
 
     @property
     def is_key_refused(self) -> bool:
-        """Whether the API refused the key (401 or 403) in each answer that is no outage."""
+        """Whether the API refused the key (401 or 403) in each answer that is not an outage."""
         statuses = {one.status or 0 for one in self.exchanges if one.request.key == "right"}
         told = {status for status in statuses if 200 <= status < 500} - {408, 429}
         return bool(told) and told <= {401, 403}
@@ -59,13 +59,13 @@ class Run:
 
     @property
     def counts(self) -> dict[Verdict, int]:
-        """How many findings have each verdict, in the order of `Verdict`; those with none too."""
+        """The number of findings of each verdict, in the order of `Verdict`, zeros included."""
         counted = Counter(finding.verdict for finding in self.findings)
         return {verdict: counted[verdict] for verdict in Verdict}
 
     @property
     def advice(self) -> list[str]:
-        """What to do, each thing once."""
+        """Each advice once."""
         return list(
             dict.fromkeys(
                 finding.judgement.advice for finding in self.findings if finding.judgement.advice
@@ -74,17 +74,17 @@ class Run:
 
     @property
     def answered(self) -> list[OpenQuestion]:
-        """The open questions of which something was seen."""
+        """The open questions that were answered."""
         return [question for question in self.questions if question.observed is not None]
 
     @property
     def seconds(self) -> float:
-        """How long it took in all."""
+        """The duration of the run."""
         return max((one.began + one.seconds for one in self.exchanges), default=0.0)
 
 
 def in_words(findings: Iterable[Finding]) -> str:
-    """The result in one sentence: verdicts are named only where they are counted."""
+    """The result in one sentence."""
     counted = Counter(finding.verdict for finding in findings)
     if set(counted) == {Verdict.HOLDS}:
         return f"All {counted[Verdict.HOLDS]} promises hold."

@@ -9,14 +9,14 @@ ABSENT = object()
 
 
 def difference_of(items: list[CalibrationLogItem], body: Any) -> str | None:
-    """Say where what the SDK returned is not what was served; None if it is, field by field.
+    """Say where the items of the SDK differ from the served body; None if they do not.
 
     Args:
         items: What `calibration_log` returned.
         body: The parsed body of the 200.
     """
     if not isinstance(body, list) or len(items) != len(body):
-        return f"{len(items)} items are returned, and not as many served"
+        return f"{len(items)} items are returned, but another number is served"
     for number, (item, served) in enumerate(zip(items, body, strict=True)):
         for name in {"time", "user", "message", *served, *item.additional_properties}:
             if not _is_same(name, _returned(item, name), served.get(name, ABSENT)):

@@ -1,4 +1,4 @@
-"""Verdicts, and what they add up to."""
+"""Verdicts, and the exit code of several."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,10 +11,10 @@ class Verdict(StrEnum):
 
     BROKEN = "broken"  # against what the vendor's page documents
     DRIFT = "drift"  # against what we infer or assume
-    UNDECIDED = "undecided"  # evidence was sought and not had
+    UNDECIDED = "undecided"  # evidence was sought and not found
     ACCEPTED = "accepted"  # drift that a reviewed file accepts
     HOLDS = "holds"
-    NOT_ASKED = "not asked"  # no budget was left for it
+    NOT_ASKED = "not asked"  # the budget did not reach it
 
 
 ORDER = list(Verdict)
@@ -22,13 +22,13 @@ ORDER = list(Verdict)
 
 @dataclass(frozen=True)
 class Judgement:
-    """What the answers say.
+    """What the answers say about a promise.
 
     Attributes:
-        verdict: Whether the promise is kept.
+        verdict: Whether it is kept.
         because: What was seen in which request, without serials, users, messages or the key.
-        advice: What to do about it; empty if nothing.
-        marks: What exactly is not as assumed, each by a name that stays the same from run to run.
+        advice: What to do; empty if nothing.
+        marks: What exactly is not as assumed; each has the same name in every run.
         crashed: Whether the check itself failed.
     """
 
@@ -65,7 +65,7 @@ def worst_first(findings: Iterable[Finding]) -> list[Finding]:
 
 
 def exit_code(findings: Iterable[Finding]) -> Literal[0, 1, 3, 4]:
-    """What the findings of a run add up to.
+    """The exit code of the findings of a run.
 
     Returns:
         4 if a check crashed; else 1 if a promise is broken or drifts; else 3 if one is undecided;

@@ -1,4 +1,4 @@
-"""Faulty replies that take the place of the right one.
+"""Faulty replies that replace the correct one.
 
 Faults of the connection itself (resets, truncation, slow bodies) need a socket and are not here.
 """
@@ -14,7 +14,7 @@ class Fault:
     Attributes:
         status: The status code.
         headers: By lower-case name.
-        body: None is the body that the vendor's page shows for the status.
+        body: None for the body that the vendor's page shows for the status.
     """
 
     status: int
@@ -45,7 +45,7 @@ FAULTS = {
 
 
 def parse_script(words: Iterable[str]) -> dict[int, str]:
-    """Read faults such as ``429-wait-1@2``, which takes the place of the second reply.
+    """Read faults such as ``429-wait-1@2``, which replaces the second reply.
 
     Returns:
         The name of the fault, by the number of its request.

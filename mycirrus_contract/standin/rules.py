@@ -1,7 +1,7 @@
 """What the stand-in answers: a pure function from a request to a reply.
 
-The vendor's page decides what it documents. A field of `Switches` decides what it leaves open; its
-default is what ``openapi/questions.yaml`` assumes.
+It does what the vendor's page documents. What the page leaves open is a field of `Switches`, whose
+default is the assumption in ``openapi/questions.yaml``.
 """
 
 from collections.abc import Callable
@@ -27,7 +27,7 @@ KEY_WITHOUT_SCOPE = "stand-in-key-without-scope"
 
 @dataclass(frozen=True)
 class World:
-    """What an answer depends on besides the request."""
+    """What an answer depends on, besides the request."""
 
     entries: tuple[Entry, ...]
     switches: Switches = field(default_factory=Switches)
@@ -211,5 +211,5 @@ ROUTES = {PATH: Route("data.system:read", frozenset({"instruments", "start", "en
 
 
 def without_route() -> list[Operation]:
-    """The operations of the contract that the stand-in does not have."""
+    """The operations of the contract that have no route."""
     return [one for one in tolerant().operations if one.path not in ROUTES]
