@@ -22,7 +22,6 @@ KINDS = {
 
 
 def test_there_are_at_least_fifty_of_all_kinds() -> None:
-    """Each with a name of its own; two or more of a kind."""
     kinds = Counter(mutant.kind for mutant in MUTANTS)
 
     assert len(MUTANTS) >= 50
@@ -45,10 +44,8 @@ def no_corpus(monkeypatch: pytest.MonkeyPatch) -> None:
         ("messages are cut", "has_only_items_of_the_instruments", None),
     ],
 )
-def test_a_mutant_is_caught_by_the_checks_that_are_there_for_it(
-    name: str, suite: str, probe: str | None
-) -> None:
-    """A few of them here, without schemathesis; ``make api-mutants`` tries all."""
+def test_a_mutant_is_killed_by_the_checks_for_it(name: str, suite: str, probe: str | None) -> None:
+    """Three of them, without schemathesis; ``make api-mutants`` runs all."""
     result = caught(name)
 
     assert suite in result.suite
@@ -56,7 +53,7 @@ def test_a_mutant_is_caught_by_the_checks_that_are_there_for_it(
 
 
 def test_every_promise_and_every_open_question_of_the_probe_is_in_the_list() -> None:
-    """So that a new one is looked at: which mutant does it catch?"""
+    """So that each new one names a mutant that it kills."""
     assert {check.name for check in PROBE_CHECKS} == NAMES
     assert all(bool(check.kills) != bool(check.kept) for check in PROBE_CHECKS)
 
@@ -102,8 +99,7 @@ def test_a_score_below_its_floor_and_a_check_that_catches_nothing_are_complaints
 
 
 @pytest.mark.usefixtures("no_corpus")
-def test_one_mutant_is_explained_in_words(capsys: pytest.CaptureFixture[str]) -> None:
-    """What is wrong, for the vendor's engineer."""
+def test_only_explains_one_mutant(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--only", "first instrument only"]) == 0
     words = capsys.readouterr().out
 
@@ -121,7 +117,6 @@ def test_one_mutant_is_explained_in_words(capsys: pytest.CaptureFixture[str]) ->
 def test_bad_usage_is_refused(
     words: list[str], says: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """In words, with exit code 2."""
     with pytest.raises(SystemExit) as caught_exit:
         main(words)
 

@@ -113,7 +113,7 @@ def test_the_gate_names_what_a_change_of_the_spec_changes(
 def test_a_spec_that_cannot_be_generated_leaves_the_old_client(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The generator would drop an endpoint that it does not understand, with exit code 0."""
+    """By itself the generator skips an endpoint that it does not support, with exit code 0."""
     replace(
         project / "openapi" / "mycirrus.yaml",
         'format: "date-time"',
@@ -129,7 +129,7 @@ def test_a_spec_that_cannot_be_generated_leaves_the_old_client(
 def test_the_bytes_are_those_on_disk_whatever_the_environment(
     project: Path, tmp_path: Path
 ) -> None:
-    """A foreign ruff first on PATH, settings of ruff around, another locale, another hash seed."""
+    """Another ruff first on PATH, settings of ruff, another locale, another hash seed."""
     foreign = tmp_path / "foreign"
     foreign.mkdir()
     (foreign / "ruff").write_text("#!/bin/sh\nexit 0\n")
@@ -159,7 +159,7 @@ def test_the_bytes_are_those_on_disk_whatever_the_environment(
 def test_a_tool_that_is_not_the_pinned_one_is_refused(
     project: Path, pin: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Another formatter writes other bytes, and says nothing."""
+    """Another formatter would silently write other bytes."""
     replace(project / "pyproject.toml", "ruff==0.17.6", pin)
 
     assert program.main(["--check", "--root", str(project)]) == 1
@@ -170,7 +170,6 @@ def test_a_tool_that_is_not_the_pinned_one_is_refused(
 def test_a_new_pin_is_installed_and_written_into_both_files(
     project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The version here is the installed one, so that no byte changes."""
     installed: list[str] = []
 
     def run(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:

@@ -31,7 +31,6 @@ def ask_raw(client: CirrusClient | AsyncCirrusClient) -> Any:
 
 
 def test_the_raw_client_sends_the_key_and_retries(client_kind: str, clock: FakeClock) -> None:
-    """A 429 and a 503 on the way are not seen."""
     standin = Standin(
         World(Standin().world.entries, keys=frozenset({KEY})),
         script={1: "429-wait-1", 2: "503-html"},
@@ -47,7 +46,7 @@ def test_the_raw_client_sends_the_key_and_retries(client_kind: str, clock: FakeC
 def test_the_raw_client_raises_typed_errors_for_statuses(
     client_kind: str, clock: FakeClock, status: int
 ) -> None:
-    """Where the generated code by itself would return the body, or raise a ValueError."""
+    """The generated code by itself returns the body, or raises a ValueError."""
     transport = httpx.MockTransport(lambda request: httpx.Response(status, html="<p>no</p>"))
     with pytest.raises(CirrusError) as caught:
         use(client_kind, ask_raw, transport=transport, _clock=clock.clock())
@@ -57,14 +56,14 @@ def test_the_raw_client_raises_typed_errors_for_statuses(
 
 
 def test_the_raw_client_raises_a_typed_error_for_a_200_that_is_not_json(client_kind: str) -> None:
-    """Where the generated code by itself would raise a JSONDecodeError."""
+    """The generated code by itself raises a JSONDecodeError."""
     transport = httpx.MockTransport(lambda request: httpx.Response(200, html="<p>Hello</p>"))
     with pytest.raises(APIResponseError, match=r"\$ is not JSON"):
         use(client_kind, ask_raw, transport=transport)
 
 
 def test_the_raw_client_of_the_other_kind_is_refused() -> None:
-    """It would have neither key nor retries."""
+    """It has neither key nor retries."""
     with CirrusClient(KEY) as client, pytest.raises(ConfigurationError, match="AsyncCirrusClient"):
         asyncio.run(get_calibrations_log.asyncio(client=client.raw, **QUESTION))
     other = AsyncCirrusClient(KEY)
@@ -73,7 +72,6 @@ def test_the_raw_client_of_the_other_kind_is_refused() -> None:
 
 
 def test_the_generated_client_works_by_itself() -> None:
-    """Without cirrus_ext: the errors are return values then."""
     from mycirrus_client import AuthenticatedClient  # noqa: PLC0415 - what this test is about
 
     transport = Standin().transport()

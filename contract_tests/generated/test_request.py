@@ -39,7 +39,6 @@ def query_of(request: httpx.Request) -> dict[str, list[str]]:
 def test_the_pages_example_call_is_the_pages_curl_url(
     client_kind: str, sent: Callable[[], httpx.Request]
 ) -> None:
-    """Byte for byte, in one request, with the key in the header that the vendor names."""
     use(
         client_kind,
         lambda client: client.calibration_log(
@@ -60,7 +59,6 @@ def test_the_pages_example_call_is_the_pages_curl_url(
 def test_the_pages_example_answer_becomes_an_item(
     client_kind: str, sent: Callable[[], httpx.Request]
 ) -> None:
-    """With the time aware and in UTC."""
     (item,) = use(
         client_kind,
         lambda client: client.calibration_log(
@@ -112,7 +110,6 @@ def test_times_are_sent_in_utc_with_whole_milliseconds(
 def test_instruments_may_be_any_iterable_and_are_taken_once(
     client_kind: str, sent: Callable[[], httpx.Request]
 ) -> None:
-    """A generator is as good as a list, and the order is kept."""
     serials = (f"QT{number}" for number in (3, 1, 2))
     use(
         client_kind,
@@ -125,7 +122,7 @@ def test_instruments_may_be_any_iterable_and_are_taken_once(
 
 
 def test_unusual_serials_arrive_as_they_are(client_kind: str, sent: Callable[[], httpx.Request]) -> None:
-    """No grammar is documented, so whatever can be printed is encoded and sent."""
+    """No grammar is documented, so every printable text is encoded and sent."""
     serials = ["A&B=C", "D E", "100%", "Grün", "x,y", "a+b"]
     use(
         client_kind,

@@ -54,8 +54,7 @@ def notices(mutant: str, *acceptances: Acceptance) -> list[str]:
     return apply(found(mutant), acceptances, TODAY)[1]
 
 
-def test_accepted_drift_is_no_drift_and_says_why() -> None:
-    """It is in the report, with reason and last day, and does not fail the run."""
+def test_accepted_drift_is_in_the_report_and_does_not_fail_the_run() -> None:
     result = after("newest first", accepted())
 
     assert result["in-order"].verdict == Verdict.ACCEPTED
@@ -76,12 +75,10 @@ def test_accepted_drift_is_no_drift_and_says_why() -> None:
     ids=["another drift of the same promise", "another promise"],
 )
 def test_another_drift_is_still_drift(acceptance: Acceptance) -> None:
-    """What is accepted is accepted to the letter."""
     assert exit_code(after("newest first", acceptance).values()) == 1
 
 
 def test_a_second_unknown_field_is_not_accepted_with_the_first() -> None:
-    """The marks name the field; those of all answers together have to be accepted."""
     mark = "200 $[*] has a field that the contract does not know: 'level'"
 
     def verdict(marks: list[str]) -> Verdict:
@@ -112,7 +109,7 @@ def test_a_broken_promise_cannot_be_accepted() -> None:
         (accepted(promise="year"), "matches nothing in this run"),
     ],
 )
-def test_an_acceptance_that_matches_nothing_is_said(
+def test_a_note_says_what_an_acceptance_does_not_match(
     acceptance: Acceptance, notice: str | None
 ) -> None:
     said = notices("newest first", acceptance)
@@ -122,7 +119,7 @@ def test_an_acceptance_that_matches_nothing_is_said(
 
 @pytest.mark.parametrize("mutant", ["newest first", "no key needed", "last of two starts"])
 def test_an_expired_acceptance_fails_whether_the_drift_is_there_or_not(mutant: str) -> None:
-    """So that the file stays true; the last day itself is not over."""
+    """On its last day it is still valid."""
     expired = after(mutant, accepted(expires="2026-11-21"))
     last_day = after(mutant, accepted(expires="2026-11-22"))
 
@@ -133,7 +130,7 @@ def test_an_expired_acceptance_fails_whether_the_drift_is_there_or_not(mutant: s
 
 
 def test_an_expired_acceptance_of_what_was_not_seen_fails_too() -> None:
-    """An open question has a finding only if it is contradicted."""
+    """An open question has a finding only if an answer contradicts the assumption."""
     result = after("last of two starts", accepted(promise="end-inclusive", expires="2020-01-01"))
 
     assert result["end-inclusive"].verdict == Verdict.DRIFT
@@ -151,7 +148,6 @@ def test_all_marks_of_a_finding_have_to_be_accepted() -> None:
 
 
 def test_an_undecided_promise_stays_undecided() -> None:
-    """Drift that was not looked for was not seen."""
     result = after("429 from the first request on", accepted())
 
     assert result["in-order"].verdict == Verdict.UNDECIDED
@@ -186,10 +182,7 @@ BAD: dict[str, tuple[Any, str]] = {
 
 
 @pytest.mark.parametrize(("content", "says"), BAD.values(), ids=list(BAD))
-def test_a_file_that_is_not_as_it_has_to_be_is_refused(
-    content: Any, says: str, tmp_path: Path
-) -> None:
-    """In words, with the number of the entry, and before anything is sent."""
+def test_an_invalid_file_is_refused(content: Any, says: str, tmp_path: Path) -> None:
     path = tmp_path / "accepted.yaml"
     text = content if isinstance(content, str) else yaml.safe_dump(content)
     path.write_text(text, encoding="utf-8")
@@ -200,7 +193,6 @@ def test_a_file_that_is_not_as_it_has_to_be_is_refused(
 
 
 def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
-    """Missing, or no YAML."""
     odd = tmp_path / "odd.yaml"
     odd.write_bytes(b"\xff\xfe: [")
 
@@ -210,12 +202,11 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_file_of_this_repository_can_be_read() -> None:
-    """Nothing is accepted yet."""
     assert load(ROOT / "contract_tests" / "accepted.yaml", TODAY) == []
 
 
 def test_a_judgement_without_marks_is_not_accepted_by_mistake() -> None:
-    """Drift always has marks; one without would be accepted by every entry."""
+    """Every entry would accept drift without marks."""
     for mutant in ("newest first", "extra field", "401 is a 403", "slow", "first item twice"):
         for finding in found(mutant):
             assert finding.verdict != Verdict.DRIFT or finding.judgement.marks

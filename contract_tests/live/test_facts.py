@@ -96,7 +96,7 @@ ALTERNATIVES: list[tuple[dict[str, Any], str, str, dict[str, str]]] = [
 @pytest.mark.parametrize(
     ("switch", "name", "answer", "expected"), ALTERNATIVES, ids=lambda value: str(value)[:40]
 )
-def test_under_every_switch_the_question_is_answered_and_no_more_is_wrong(
+def test_under_every_switch_only_its_question_has_another_answer(
     switch: dict[str, Any], name: str, answer: str, expected: dict[str, str]
 ) -> None:
     exchanges = exchanges_of(standin(**switch), budget=THOROUGH)
@@ -106,7 +106,6 @@ def test_under_every_switch_the_question_is_answered_and_no_more_is_wrong(
 
 
 def test_every_alternative_of_every_switch_is_tried() -> None:
-    """Of the numbers one other is enough."""
     tried = {(name, value) for switch, *_ in ALTERNATIVES for name, value in switch.items()}
     for field in dataclasses.fields(Switches):
         others: set[Any] = set(get_args(field.type)) - {field.default, int, type(None)}
@@ -116,7 +115,7 @@ def test_every_alternative_of_every_switch_is_tried() -> None:
         assert any(name == field.name for name, _ in tried)
 
 
-def test_with_budget_15_every_question_but_that_of_a_429_is_answered() -> None:
+def test_budget_15_answers_every_question_except_that_of_a_429() -> None:
     exchanges = exchanges_of(standin(), budget=THOROUGH)
     thorough, usual = facts(exchanges), facts(exchanges_of(standin()))
 
@@ -208,7 +207,7 @@ SILENT: dict[str, tuple[httpx.BaseTransport, dict[str, Any], set[str]]] = {
 
 
 @pytest.mark.parametrize(("transport", "options", "silent"), SILENT.values(), ids=list(SILENT))
-def test_what_cannot_be_told_is_not_written_down(
+def test_an_ambiguous_answer_is_not_observed(
     transport: httpx.BaseTransport, options: dict[str, Any], silent: set[str]
 ) -> None:
     exchanges = exchanges_of(transport, budget=THOROUGH, **options)
@@ -225,21 +224,19 @@ def test_an_instrument_is_recognised_in_any_spelling(serial: str) -> None:
     assert facts(exchanges)["instrument-named"] == Observed("yes", agrees=False)
 
 
-def test_ends_that_are_both_exclusive_lose_nothing_but_what_is_at_the_cut() -> None:
+def test_if_both_ends_are_exclusive_only_the_item_at_the_cut_is_missing() -> None:
     exchanges = exchanges_of(standin(start_inclusive=False, end_inclusive=False))
 
     assert not_holding(exchanges) == {"start-inclusive": "drift", "end-inclusive": "drift"}
 
 
-def test_an_order_of_no_kind_is_said_to_be_none() -> None:
+def test_another_order_is_neither_by_time_nor_by_instrument() -> None:
     exchanges = exchanges_of(Standin(WORLD, behaviour=by_name("shuffled")).transport())
 
     assert facts(exchanges)["order"] == Observed("neither by time nor by instrument", agrees=False)
 
 
-def test_other_items_for_another_spelling_are_drift() -> None:
-    """+00:00 that is ignored, or taken for a local time."""
-
+def test_other_items_for_another_spelling_of_utc_are_drift() -> None:
     def change(request: httpx.Request, response: httpx.Response) -> httpx.Response:
         is_offset = request.url.params["start"].endswith("+00:00")
         return httpx.Response(200, json=response.json()[1:]) if is_offset else response

@@ -62,7 +62,7 @@ def test_a_control_is_sent_only_where_an_answer_can_be_read_in_two_ways() -> Non
     )
 
 
-def test_what_the_budget_does_not_reach_is_not_asked_and_does_not_count() -> None:
+def test_a_promise_beyond_the_budget_is_not_asked_and_does_not_count() -> None:
     result = judged(exchanges_of(standin(), budget=2))
 
     assert result["no-key-refused"].verdict == Verdict.NOT_ASKED
@@ -70,7 +70,7 @@ def test_what_the_budget_does_not_reach_is_not_asked_and_does_not_count() -> Non
     assert exit_code(result.values()) == 0
 
 
-def test_it_waits_between_requests_follows_no_redirect_and_only_gets() -> None:
+def test_it_waits_between_requests_follows_no_redirect_and_sends_only_get() -> None:
     waits: list[float] = []
     seen: list[str] = []
 
@@ -89,7 +89,6 @@ def test_it_waits_between_requests_follows_no_redirect_and_only_gets() -> None:
 
 @pytest.mark.parametrize("position", [1, 2, 3, 6, 7, 12])
 def test_after_a_429_nothing_more_is_sent(position: int) -> None:
-    """Neither by the probe nor through the SDK; what was answered before is judged."""
     server = Standin(WORLD, script={position: "429-wait-1"})
     result = findings(server.transport())
 
@@ -106,8 +105,8 @@ def test_two_requests_without_an_answer_are_enough() -> None:
     assert len(names_of(httpx.MockTransport(fail))) == 2
 
 
-def test_a_body_that_never_ends_is_given_up() -> None:
-    """A byte now and then keeps every other timeout quiet."""
+def test_a_body_without_end_is_abandoned() -> None:
+    """A byte every ten seconds keeps every other timeout from expiring."""
     clock = FakeClock()
 
     def dripping() -> Iterator[bytes]:
@@ -122,8 +121,8 @@ def test_a_body_that_never_ends_is_given_up() -> None:
     assert clock.seconds == 2 * (probes.LONGEST + 10)
 
 
-def test_each_request_is_sent_with_its_key_and_with_no_session_of_another() -> None:
-    """A cookie of a good answer would be a key too."""
+def test_each_request_is_sent_with_its_key_and_without_cookies() -> None:
+    """The cookie of a valid key may be as good as the key."""
     keys: list[str | None] = []
     cookies: list[str | None] = []
 
@@ -155,7 +154,7 @@ def test_a_failure_says_its_kind_without_an_address() -> None:
     assert DEMO_KEY not in repr(exchange)
 
 
-def test_an_empty_range_is_left_for_an_earlier_one_within_the_budget() -> None:
+def test_after_an_empty_range_earlier_ones_are_tried_within_the_budget() -> None:
     server = Standin(world_of("2023-03-01T12:00:00Z", "2023-06-01T12:00:00Z"))
     exchanges = exchanges_of(server.transport())
     result = judged(exchanges)
@@ -174,8 +173,7 @@ def test_it_looks_no_further_back_than_1900() -> None:
     assert not [name for name in names if "earlier" in name]
 
 
-def test_an_answer_that_is_always_empty_is_never_a_kept_promise() -> None:
-    """The refusals are judged all the same."""
+def test_empty_answers_prove_no_promise() -> None:
     result = verdicts(standin(), instruments=["QT000000", "QT000001"])
     empty = ("items-fit", "items-inside", "same-twice", "halves-add-up", "instruments-add-up")
 
@@ -206,7 +204,7 @@ def test_one_instrument_or_three_are_enough(instruments: list[str], not_asked: s
 
 @pytest.mark.parametrize("milliseconds", [1, 2, 3])
 def test_a_range_with_no_room_for_halves_is_not_cut(milliseconds: int) -> None:
-    """A half of no length would be refused, and rightly."""
+    """The API would rightly refuse a half of no length."""
     start = datetime(2025, 6, 1, 12, tzinfo=UTC)
     world = world_of("2025-06-01T12:00:00.0001Z", "2025-06-01T12:00:00.0009Z")
     end = start + timedelta(milliseconds=milliseconds)
@@ -248,7 +246,7 @@ def items_at(*times: str) -> list[dict[str, Any]]:
     ],
     ids=["at an item", "between two whose digits may be cut off", "one item", "unreadable", "none"],
 )
-def test_a_range_is_cut_where_most_is_to_be_seen(items: list[dict[str, Any]], cut: str) -> None:
+def test_a_range_is_cut_at_an_item_if_possible(items: list[dict[str, Any]], cut: str) -> None:
     assert middle_of(items, START, END).isoformat() == cut
 
 
@@ -264,7 +262,7 @@ def test_a_range_is_cut_where_most_is_to_be_seen(items: list[dict[str, Any]], cu
 def test_366_days_are_a_calendar_year_if_it_has_a_29_february(
     end: str, leap: str, other: str
 ) -> None:
-    """None starts on 29 February, of which a year later is read in two ways."""
+    """No range starts on 29 February: a year after it has two readings."""
     moment = datetime.fromisoformat(end).replace(tzinfo=UTC)
     ends = [last_end(moment, is_leap=is_leap) for is_leap in (True, False)]
 

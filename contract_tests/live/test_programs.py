@@ -133,7 +133,6 @@ def test_ctrl_c_stops_the_demo_and_its_stand_in(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_the_stand_in_serves_any_client_until_ctrl_c() -> None:
-    """The curl line that it prints works as it stands."""
     with started(
         "mycirrus_cli", "standin", "--year", "365 days", "--fault", "503-html@2"
     ) as process:
@@ -184,7 +183,7 @@ REPORT_FILES = {"report.md", "report.html", "junit.xml", "cassette.json", "quest
 
 
 def test_each_report_has_all_promises_and_nothing_secret(tmp_path: Path) -> None:
-    """With all that the probe can send, and a server that names instruments."""
+    """With the largest budget, and a server that names instruments."""
     folder = tmp_path / "not" / "there"
     standin = Standin(replace(demo_world(), switches=Switches(names_instrument=True)))
     done = check_of(standin, "--budget", "15", "--report-dir", str(folder))
@@ -216,7 +215,6 @@ def test_no_report_is_written_if_something_secret_is_left_in_one(
 
 
 def test_drift_that_is_accepted_by_name_does_not_fail_the_run(tmp_path: Path) -> None:
-    """With the marks as the report shows them."""
     standin = Standin(replace(demo_world(), switches=Switches(order="newest first")))
     path = tmp_path / "accepted.yaml"
     day = datetime.now(UTC).date() + timedelta(days=30)
@@ -238,7 +236,7 @@ def test_drift_that_is_accepted_by_name_does_not_fail_the_run(tmp_path: Path) ->
 def test_a_failure_of_the_check_itself_is_exit_code_4_with_a_traceback_of_code_alone(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Exit code 1 would say that the vendor broke a promise; a message may quote an answer."""
+    """A message is left out, as it may quote an answer."""
     answer = "Calibrated by QT123456"
 
     def fail(_: object) -> None:
@@ -277,7 +275,6 @@ def test_no_text_ends_or_begins_an_annotation() -> None:
 
 
 def test_the_live_check_is_undecided_where_nobody_answers() -> None:
-    """Exit code 3: an outage is no broken promise."""
     done = check("--base-url", NOWHERE, "--interval", "0", **CI)
 
     assert (done.returncode, done.stderr) == (3, "")
@@ -307,7 +304,6 @@ BAD_USAGE: list[tuple[str, dict[str, str], str]] = [
 def test_bad_usage_of_the_live_check_is_one_line_and_exit_code_2(
     words: str, variables: dict[str, str], line: str
 ) -> None:
-    """It says what to set, and nothing is sent."""
     done = check(*words.split(), **CI | variables)
 
     assert done.returncode == 2

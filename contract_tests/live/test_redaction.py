@@ -53,8 +53,7 @@ def shape(text: str) -> str:
     return re.sub(r"[A-Z]", "A", re.sub(r"[a-z]", "a", re.sub(r"[0-9]", "9", text)))
 
 
-def test_a_stand_in_has_the_shape_of_what_it_stands_for() -> None:
-    """Serial, user, message: letter for letter, digit for digit; the time stays."""
+def test_a_replacement_has_the_shape_of_the_text() -> None:
     (exchange,) = redacted(Exchange(REQUEST, json_reply(200, [ITEM])))
     assert exchange.reply is not None
     (item,) = exchange.reply.json
@@ -68,8 +67,7 @@ def test_a_stand_in_has_the_shape_of_what_it_stands_for() -> None:
     assert serial != "QT123456"
 
 
-def test_the_same_text_has_the_same_stand_in_and_another_has_another() -> None:
-    """In all answers of a run, so that sums still add up; in another run it has another."""
+def test_equal_texts_of_a_run_have_equal_replacements() -> None:
     one, other = (
         Exchange(REQUEST, json_reply(200, [ITEM])),
         Exchange(REQUEST, json_reply(200, [ITEM, ITEM | {"user": "Quantum Dem0"}])),
@@ -84,8 +82,7 @@ def test_the_same_text_has_the_same_stand_in_and_another_has_another() -> None:
     assert redacted(one) != redacted(one)
 
 
-def test_short_texts_run_out_of_stand_ins_and_stay_different() -> None:
-    """There are 26 letters; the 27th user gets two."""
+def test_more_users_than_letters_have_different_replacements() -> None:
     users = [chr(code) for code in range(ord("a"), ord("z") + 1)] + ["ä", "ö", "-", "+"]
     items = body_of([ITEM | {"user": user} for user in users])
     names = [item["user"] for item in items]
@@ -119,8 +116,7 @@ WRONG_SHAPES: dict[str, tuple[Any, int]] = {
 
 
 @pytest.mark.parametrize(("body", "status"), WRONG_SHAPES.values(), ids=list(WRONG_SHAPES))
-def test_nothing_is_left_wherever_a_server_puts_it(body: Any, status: int) -> None:
-    """Values, names of fields, codes, descriptions; and it is still as wrong as it was."""
+def test_no_secret_is_left_wherever_a_server_puts_it(body: Any, status: int) -> None:
     exchange = Exchange(REQUEST, json_reply(status, body))
     known = Exchange(REQUEST, json_reply(200, [ITEM, ITEM | {"user": "QuantumDemo"}]))
     redactor = Redactor(KEY, [exchange, known])
@@ -135,8 +131,7 @@ def test_nothing_is_left_wherever_a_server_puts_it(body: Any, status: int) -> No
     assert [one.verdict for one in judge([clean])] == [one.verdict for one in judge([exchange])]
 
 
-def test_what_tells_the_contract_stays() -> None:
-    """Times, nulls, types, names of the spec, numbers of digits."""
+def test_times_nulls_types_and_known_fields_stay() -> None:
     items = [{"time": "2025-06-07T11:18:42.8140000Z", "user": None, "level": 93.7, "ok": True}]
     (item,) = body_of(items)
 
@@ -161,7 +156,7 @@ def test_what_tells_the_contract_stays() -> None:
         ({"error": KEY}, [NOT_SHOWN]),
     ],
 )
-def test_the_words_of_the_vendor_stay_readable(body: Any, shown: list[Any]) -> None:
+def test_the_texts_of_an_error_stay_readable(body: Any, shown: list[Any]) -> None:
     clean = body_of(body, 400)
 
     assert list(clean) == list(body)
@@ -182,7 +177,7 @@ def test_the_words_of_the_vendor_stay_readable(body: Any, shown: list[Any]) -> N
         "Ask jane.doe@example.org.",
     ],
 )
-def test_words_of_the_vendor_that_hold_a_secret_do_not_stay(text: str) -> None:
+def test_a_text_of_an_error_that_contains_a_secret_is_not_shown(text: str) -> None:
     known = Exchange(REQUEST, json_reply(200, [ITEM, ITEM | {"user": "Bob"}]))
     bad = Exchange(REQUEST, json_reply(400, {"error": text, "description": text}))
     key = KEY_OF_WORDS if KEY_OF_WORDS[:-1] in text else KEY
@@ -192,8 +187,7 @@ def test_words_of_the_vendor_that_hold_a_secret_do_not_stay(text: str) -> None:
     assert clean.reply.json == {"error": NOT_SHOWN, "description": NOT_SHOWN}
 
 
-def test_a_serial_in_the_words_of_the_vendor_is_replaced_in_any_spelling() -> None:
-    """The rest stays, and so does which instrument it is."""
+def test_a_serial_in_a_text_of_an_error_is_replaced_in_any_spelling() -> None:
     text = "There is no qt-123456 here."
     (clean,) = redacted(Exchange(REQUEST, json_reply(404, {"description": text})))
     assert clean.reply is not None
@@ -212,8 +206,8 @@ def test_a_trace_id_stays_and_one_with_a_secret_does_not() -> None:
     assert clean.trace == "x-request-id: 4bf92f35-77b3"
 
 
-def test_an_unknown_serial_is_made_of_the_replacement_of_a_known_one() -> None:
-    """So that a replay sends what was recorded."""
+def test_the_unknown_serial_is_derived_from_the_replacement_of_the_first_serial() -> None:
+    """Otherwise a replay would send another request than the recorded one."""
     unknown = replace(REQUEST, instruments=("QT000000",))
     one, other = redacted(
         Exchange(REQUEST, sent=Request("GET", "/log", "instruments=QT123456")),
@@ -238,8 +232,7 @@ def flat(value: Any) -> Iterator[Any]:
             yield part
 
 
-def test_headers_and_bodies_that_are_no_json_keep_only_their_kind() -> None:
-    """A page or a header can hold anything."""
+def test_headers_and_bodies_that_are_not_json_keep_only_their_type() -> None:
     reply = Reply(
         401,
         {
@@ -275,7 +268,6 @@ def test_headers_and_bodies_that_are_no_json_keep_only_their_kind() -> None:
     ],
 )
 def test_a_media_type_keeps_its_kind_and_its_charset(sent: str, kept: str) -> None:
-    """Nothing else of it is looked at, and anything else could be a secret."""
     (clean,) = redacted(Exchange(REQUEST, Reply(200, {"content-type": sent}, b"[]")))
 
     assert clean.reply is not None
@@ -283,7 +275,7 @@ def test_a_media_type_keeps_its_kind_and_its_charset(sent: str, kept: str) -> No
 
 
 def test_different_numbers_stay_different_and_equal_ones_equal() -> None:
-    """Else an answer could look the same twice that is not, or have doubles that it has not."""
+    """Otherwise the redaction would hide or make equal items."""
     items = [ITEM | {"channel": number, "level": number / 2} for number in [*range(30), 3, 7]]
     clean = body_of(items)
 
@@ -293,7 +285,6 @@ def test_different_numbers_stay_different_and_equal_ones_equal() -> None:
 
 
 def test_names_of_fields_are_numbered_unless_the_spec_knows_them() -> None:
-    """Nested ones too: a name may be a user's."""
     item = {"time": ITEM["time"], "JaneDoe": {"QT123456": 2}, "level": 1}
     first, second = body_of([item, {"level": 2, "User": "x"}])
 
@@ -303,7 +294,6 @@ def test_names_of_fields_are_numbered_unless_the_spec_knows_them() -> None:
 
 
 def test_a_text_that_looks_like_a_time_stays_only_where_a_time_belongs() -> None:
-    """As a message it is one, and as a user too."""
     (item,) = body_of([ITEM | {"message": "2025-06-07", "user": "2025-06-07T11:18:42Z"}])
 
     assert item["time"] == ITEM["time"]
@@ -312,7 +302,6 @@ def test_a_text_that_looks_like_a_time_stays_only_where_a_time_belongs() -> None
 
 
 def test_a_long_log_is_redacted_in_seconds() -> None:
-    """Each text is looked at by itself, and not beside all others."""
     items = [ITEM | {"message": f"Field check number {number}"} for number in range(4_000)]
     clean = body_of(items)
 
@@ -332,8 +321,9 @@ SECRET = st.from_regex(r"\A[A-Z][a-z]{5,9} [0-9]{4}[qxz]\Z")
 
 @settings(max_examples=settings().max_examples // 10)
 @given(body=ANY, secrets=st.lists(SECRET, min_size=3, max_size=3, unique=True), data=st.data())
-def test_planted_secrets_are_nowhere(body: Any, secrets: list[str], data: st.DataObject) -> None:
-    """In whatever a server may answer, wherever in it they are; shape and verdicts stay."""
+def test_planted_secrets_are_in_no_result(
+    body: Any, secrets: list[str], data: st.DataObject
+) -> None:
     serial, user, message = secrets
     planted = json.dumps(body)
     for secret in secrets:
@@ -362,7 +352,7 @@ SHAPES = [one for one in MUTANTS if one.kind in {"shape", "media type", "time fo
 
 
 @pytest.mark.parametrize("mutant", SHAPES, ids=lambda mutant: mutant.name)
-def test_the_verdicts_are_those_of_what_came(mutant: Any) -> None:
+def test_the_redaction_changes_no_verdict(mutant: Any) -> None:
     server = Standin(WORLD, behaviour=mutant, sleep=lambda seconds: None)
     exchanges = exchanges_of(server.transport(), budget=1)
     redactor = Redactor(DEMO_KEY, exchanges)
@@ -384,8 +374,7 @@ def test_the_verdicts_are_those_of_what_came(mutant: Any) -> None:
         json.dumps({"key": KEY}),
     ],
 )
-def test_a_text_in_which_something_is_left_is_not_let_go(text: str) -> None:
-    """In any of the forms that a format may give it; the error does not say what."""
+def test_a_report_in_which_a_secret_is_left_is_refused(text: str) -> None:
     redactor = Redactor(
         KEY, [Exchange(REQUEST, json_reply(200, [ITEM | {"message": MESSAGE[23:]}]))]
     )
@@ -396,8 +385,8 @@ def test_a_text_in_which_something_is_left_is_not_let_go(text: str) -> None:
     redactor.secrets.check("before after")
 
 
-def test_a_key_that_is_a_word_of_ours_stops_no_report() -> None:
-    """It is no key of the API's: the run says so by its 401s, and is to be read."""
+def test_a_key_that_is_a_common_word_is_no_leak() -> None:
+    """It is not a real key, and the report has to show its 401s."""
     exchanges = exchanges_of(Standin(WORLD).transport(), api_key="wrong")
     redactor = Redactor("wrong", exchanges)
     target = Target("http://127.0.0.1/v1", Secret("wrong"), SERIALS, START, END)
@@ -407,8 +396,7 @@ def test_a_key_that_is_a_word_of_ours_stops_no_report() -> None:
 
 
 @pytest.mark.parametrize("left", [KEY, "QT123456", "ok", MESSAGE])
-def test_a_cassette_in_which_something_is_left_is_not_let_go(left: str) -> None:
-    """A body may be long, so that its texts are compared one by one; short ones count too."""
+def test_a_cassette_in_which_a_secret_is_left_is_refused(left: str) -> None:
     came = Exchange(REQUEST, json_reply(200, [ITEM | {"user": "ok"}]))
     redactor = Redactor(KEY, [came])
     body = [ITEM | {"user": "Xyzzy", "message": left}]
@@ -431,7 +419,6 @@ def test_a_cassette_in_which_something_is_left_is_not_let_go(left: str) -> None:
     ],
 )
 def test_a_serial_number_is_found_in_every_spelling(serial: str, text: str) -> None:
-    """On the wire, in a page, as a word; but not as a part of another."""
     request = replace(REQUEST, instruments=(serial,))
     redactor = Redactor(KEY, [Exchange(request, json_reply(200, []))])
 
@@ -448,7 +435,6 @@ WORDS = (
 
 
 def test_a_log_of_everyday_words_can_be_reported(tmp_path: Path) -> None:
-    """That the report has the word of a user or of a message too says nothing."""
     entries = [
         Entry(serial, f"2025-01-{day:02}T08:00:00.125Z", word, f"{word}{'' if day % 2 else '!'}")
         for serial in SERIALS
@@ -465,8 +451,7 @@ def test_a_log_of_everyday_words_can_be_reported(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("serial", ["200", "12345"])
-def test_a_serial_number_may_be_a_number_that_the_report_has_too(serial: str) -> None:
-    """A status, a year: that it is there says nothing."""
+def test_a_serial_number_that_is_also_a_status_or_a_count_is_no_leak(serial: str) -> None:
     entries = [replace(entry, instrument=serial) for entry in WORLD.entries if entry.time > "2025"]
     world = replace(WORLD, entries=tuple(entries))
     exchanges = exchanges_of(Standin(world).transport(), instruments=[serial])
@@ -477,8 +462,7 @@ def test_a_serial_number_may_be_a_number_that_the_report_has_too(serial: str) ->
     assert set(reports(run, run, redactor)) >= {"report.md", "cassette.json"}
 
 
-def test_a_word_that_the_report_has_of_its_own_is_no_leak() -> None:
-    """A user may be called as a heading is: it says nothing that it is there."""
+def test_a_user_who_is_called_like_a_heading_is_no_leak() -> None:
     exchange = Exchange(REQUEST, json_reply(200, [ITEM | {"user": "Calibration log"}]))
     redactor = Redactor(KEY, [exchange])
 

@@ -58,8 +58,8 @@ def written(content: Any, folder: Path) -> Path:
 
 
 @pytest.mark.parametrize("path", CASSETTES, ids=lambda path: path.stem)
-def test_a_cassette_of_this_repository_means_what_it_meant(path: Path) -> None:
-    """The guard of the mocks fails this test for what is off spec without being named."""
+def test_a_cassette_of_this_repository_has_its_recorded_verdicts(path: Path) -> None:
+    """The guard of the mocks fails this test for an unnamed violation."""
     _, differences = replay(load(path))
 
     assert differences == []
@@ -91,9 +91,7 @@ RUNS: dict[str, tuple[Standin, dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize(("standin", "options"), RUNS.values(), ids=list(RUNS))
-def test_a_run_can_be_played_again(
-    standin: Standin, options: dict[str, Any], tmp_path: Path
-) -> None:
+def test_a_run_can_be_replayed(standin: Standin, options: dict[str, Any], tmp_path: Path) -> None:
     cassette = load(recorded(standin, tmp_path, **options))
     with collected() as violations:
         _, differences = replay(cassette)
@@ -101,9 +99,7 @@ def test_a_run_can_be_played_again(
     assert (violations, differences) == ([], [])
 
 
-def test_an_answer_that_did_not_come_does_not_come_again(
-    good: dict[str, Any], tmp_path: Path
-) -> None:
+def test_a_missing_answer_is_missing_in_the_replay(good: dict[str, Any], tmp_path: Path) -> None:
     over_long = good["exchanges"][6]
     silent = {"reply": None, "failure": "connection refused"}
     exchanges = [good["exchanges"][0] | silent, over_long | silent]
@@ -152,7 +148,7 @@ def test_a_request_more_or_less_than_recorded_is_named(
     assert less[0] == "request 12 was not recorded"
 
 
-def test_what_is_off_spec_without_being_named_or_named_without_being_so_is_found(
+def test_an_unnamed_violation_and_a_name_without_a_violation_are_found(
     good: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main([str(written(good, tmp_path))]) == 0
@@ -180,7 +176,7 @@ def test_what_is_off_spec_without_being_named_or_named_without_being_so_is_found
         ({"gone": "holds"}, "gone: recorded holds, now nothing"),
     ],
 )
-def test_a_verdict_that_has_changed_is_found(
+def test_a_changed_verdict_is_found(
     verdicts: dict[str, str], says: str, good: dict[str, Any], tmp_path: Path
 ) -> None:
     content = good | {"verdicts": good["verdicts"] | verdicts}

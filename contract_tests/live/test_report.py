@@ -251,7 +251,6 @@ def test_a_report_says_what_was_checked_and_what_came_of_it(render: Callable[[Ru
 
 
 def test_the_requests_are_listed_with_what_the_vendor_needs_to_find_them() -> None:
-    """Time of day, status, the vendor's own words, and the id of the request."""
     dash = "\N{EN DASH}"
     assert rows(markdown(EVERY))[-3:] == [
         ["1", "whole range", "05:06:07.000Z", "200", "2", "0.50", dash, "x-request-id: 17"],
@@ -271,7 +270,7 @@ def test_the_requests_are_listed_with_what_the_vendor_needs_to_find_them() -> No
 
 
 @pytest.mark.parametrize("show", FORMATS.values(), ids=list(FORMATS))
-def test_what_is_to_be_said_of_acceptances_is_in_every_format(show: Callable[[Run], str]) -> None:
+def test_notes_about_acceptances_are_in_every_format(show: Callable[[Run], str]) -> None:
     assert "Note: the acceptance of x matches nothing." in show(EVERY)
 
 
@@ -345,7 +344,7 @@ def test_junit_shows_markup_as_it_is_in_characters_that_xml_allows() -> None:
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_a_search_for_broken_or_drift_finds_verdicts_and_counts_alone(name: str) -> None:
+def test_a_search_for_broken_or_drift_finds_only_verdicts_and_counts(name: str) -> None:
     run = run_of(*(set(Verdict) - {Verdict.BROKEN, Verdict.DRIFT}))
     text = FORMATS[name](run)
     if name == "report.html":

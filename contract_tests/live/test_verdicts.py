@@ -265,8 +265,8 @@ def test_a_wrong_behaviour_gets_its_verdict(name: str, expected: dict[str, str])
 @pytest.mark.parametrize(
     "fault", ["302", "401", "403", "429", "500-html", "502-html", "200-html", "200-truncated"]
 )
-def test_one_failed_request_is_undecided_and_no_more(fault: str, position: int) -> None:
-    """Whatever it was, and whichever request it was; what it was not about is judged."""
+def test_one_failed_request_makes_promises_undecided_at_most(fault: str, position: int) -> None:
+    """For each kind of failure and of request; the other promises are judged."""
     server = Standin(WORLD, script={position: fault})
     exchanges = exchanges_of(server.transport())
     bad = not_holding(exchanges)
@@ -296,7 +296,7 @@ def test_one_failed_request_answers_no_open_question(fault: str, position: int) 
         (12, {"html": "no"}, "undecided"),  # of the repeat alone
     ],
 )
-def test_a_failed_request_that_fails_again_is_no_hiccup(
+def test_a_request_that_fails_twice_is_drift(
     number: int, body: dict[str, Any], verdict: str
 ) -> None:
     inner, seen = Standin(WORLD).transport(), itertools.count(1)
@@ -313,8 +313,8 @@ def test_a_failed_request_that_fails_again_is_no_hiccup(
 @pytest.mark.parametrize(
     ("position", "status"), [(7, 500), (7, 511), (8, 501), (9, 500), (10, 500), (11, 500)]
 )
-def test_a_server_that_falls_over_and_stays_down_breaks_nothing(position: int, status: int) -> None:
-    """Only where it is there again afterwards was it the request."""
+def test_a_server_that_fails_and_stays_down_breaks_no_promise(position: int, status: int) -> None:
+    """Only if the server is up again afterwards is the request the cause."""
     inner, seen = Standin(WORLD).transport(), itertools.count(1)
 
     def respond(request: httpx.Request) -> httpx.Response:
@@ -336,7 +336,7 @@ def test_a_server_that_falls_over_and_stays_down_breaks_nothing(position: int, s
     ],
     ids=["404", "418", "wrapped", "another media type", "empty"],
 )
-def test_one_odd_answer_is_undecided(number: int, answer: httpx.Response) -> None:
+def test_one_unexpected_answer_is_undecided(number: int, answer: httpx.Response) -> None:
     exchanges = exchanges_of(numbered(number, lambda request: answer))
 
     assert set(not_holding(exchanges).values()) == {"undecided"}
@@ -395,7 +395,7 @@ def test_one_answer_to_every_request_is_undecided(status: int, body: dict[str, A
     ("key", "advice"), [("wrong", "MYCIRRUS_API_KEY"), (KEY_WITHOUT_SCOPE, "data.system:read")]
 )
 def test_a_key_that_is_refused_is_undecided_and_says_what_to_do(key: str, advice: str) -> None:
-    """A 401 without a key says nothing where a good request gets one too, nor does its speed."""
+    """A 401 without a key proves nothing if a valid request gets a 401 as well."""
     exchanges = exchanges_of(standin(), api_key=key)
     result = judged(exchanges)
 
@@ -440,7 +440,7 @@ def test_an_sdk_that_returns_something_else_is_drift_and_a_fault_of_ours(
 
 
 def test_the_marks_of_all_answers_are_in_the_finding() -> None:
-    """A field of one answer and a null of another: to accept the first is not enough."""
+    """To accept the mark of one answer is not enough."""
 
     def change(request: httpx.Request, response: httpx.Response) -> httpx.Response:
         odd = {"level": 1} if kind_of(request) == "good" else {"user": None}
@@ -453,8 +453,8 @@ def test_the_marks_of_all_answers_are_in_the_finding() -> None:
 
 
 @pytest.mark.parametrize("number", [2, 3, 4, 5])
-def test_an_entry_that_is_added_during_the_run_breaks_nothing(number: int) -> None:
-    """A sum that does not add up is broken only if the answer was the same when sent again."""
+def test_an_entry_that_is_added_during_the_run_breaks_no_promise(number: int) -> None:
+    """Unequal sums are broken only if a repeat gets the same answer."""
     inner, seen = Standin(WORLD).transport(), itertools.count(1)
     entry = {"time": "2025-01-02T12:00:00.000Z", "user": "Somebody", "message": "Added"}
 

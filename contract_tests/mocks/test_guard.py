@@ -136,7 +136,6 @@ REPLIES: dict[str, tuple[httpx.Response, str]] = {
 
 @pytest.mark.parametrize(("response", "says"), REPLIES.values(), ids=list(REPLIES))
 def test_a_reply_off_spec_is_named(response: httpx.Response, says: str) -> None:
-    """Status, media type, headers, body with formats."""
     violation, *_ = violations(response)
 
     assert violation.startswith(f"GET {URL}?")
@@ -179,7 +178,7 @@ REQUESTS: dict[str, tuple[str, str]] = {
 
 @pytest.mark.parametrize(("query", "says"), REQUESTS.values(), ids=list(REQUESTS))
 def test_a_request_that_the_api_would_refuse_is_named(query: str, says: str) -> None:
-    """A mock must not answer it with items; it may refuse it with 400."""
+    """A mock may refuse it with 400, and must not answer it with items."""
     found = violations(httpx.Response(200, json=[]), query)
 
     assert any(f"-> 200: {says}" in violation for violation in found)
@@ -190,15 +189,13 @@ def test_a_request_that_the_api_would_refuse_is_named(query: str, says: str) -> 
 
 
 def test_another_method_another_path_and_a_missing_key_are_named() -> None:
-    """There is one operation, and it needs a key."""
     assert "method POST is not" in violations(documented(200), method="POST")[0]
     for url in (URL.replace("/v1", "/v2"), URL.replace("/v1", ""), f"{URL}/other"):
         assert "path is not in" in violations(documented(200), url=url)[0]
     assert "X-Api-Key is missing" in violations(documented(200), headers={})[0]
 
 
-def test_a_request_that_no_mock_answers_is_named_even_if_it_is_swallowed() -> None:
-    """The code under test may catch everything; another router may have it, though."""
+def test_a_request_without_a_mock_is_named_even_if_the_error_is_caught() -> None:
     with collected() as found, respx.mock(assert_all_called=False) as router:
         router.get("https://example.invalid/")
         with suppress(AssertionError):
@@ -210,8 +207,7 @@ def test_a_request_that_no_mock_answers_is_named_even_if_it_is_swallowed() -> No
     assert found == [f"GET {URL}?{QUERY} -> no mock: the test goes on without an answer"]
 
 
-def test_off_specs_are_told_beside_the_error_of_a_test_that_fails() -> None:
-    """They may be why it does; and what the guard's own tests find is no other test's."""
+def test_violations_are_notes_on_the_error_of_a_failing_test() -> None:
     outer = mocks._judged()
     next(outer)
     with collected() as found:
@@ -227,8 +223,7 @@ def test_off_specs_are_told_beside_the_error_of_a_test_that_fails() -> None:
     assert "503 is not in the contract" in caught.value.__notes__[0]
 
 
-def test_a_reason_is_taken() -> None:
-    """For the reply, and for the request."""
+def test_a_violation_with_a_reason_passes() -> None:
     outage = httpx.Response(503, extensions={"off_spec": "an outage"})
     odd = documented(200, extensions={"off_spec_request": "the raw client sends it"})
 
@@ -254,7 +249,6 @@ def test_a_reason_that_is_stale_or_empty_fails(extensions: dict[str, Any], says:
 
 
 def test_a_reason_for_the_reply_does_not_cover_the_request() -> None:
-    """Nor the other way round."""
     for name in ("off_spec", "off_spec_request"):
         assert len(violations(httpx.Response(503, extensions={name: "an outage"}), RANGE)) == 1
 
@@ -270,9 +264,7 @@ async def achunks(*parts: bytes) -> AsyncIterator[bytes]:
         yield part
 
 
-def test_a_streamed_body_is_judged_and_still_to_be_had() -> None:
-    """Sync and async: the guard reads it, and the code under test gets it."""
-
+def test_a_streamed_body_is_judged_and_can_still_be_read() -> None:
     async def ask() -> bytes:
         async with respx.mock() as router, httpx.AsyncClient() as client:
             router.get(URL).respond(200, stream=achunks(b"[6", b"]"), headers=JSON)  # type: ignore[arg-type]
@@ -387,8 +379,8 @@ def test_on_spec_with_a_reason(respx_mock):
 PACKAGES = (str(ROOT), str(ROOT / "generated"), os.environ["PYTHONPATH"])
 
 
-def test_every_kind_of_router_is_watched_with_nothing_to_import(tmp_path: Path) -> None:
-    """In a new file beside these: each violation fails its test, and the others pass."""
+def test_every_kind_of_router_is_checked_without_an_import(tmp_path: Path) -> None:
+    """In a new file: each violation fails its test, and the other tests pass."""
     shutil.copy(ROOT / "conftest.py", tmp_path)
     text = FILE.format(url=URL, query=QUERY)
     (tmp_path / "test_new.py").write_text(text, encoding="utf-8")

@@ -294,7 +294,7 @@ def double_range(project: Project) -> None:
 
 
 def test_what_is_added_needs_no_line_of_code(project: Project) -> None:
-    """All at once: each passes by itself, and a run of the tests takes its time."""
+    """All at once, as a run of the tests takes minutes."""
     add_operation_like_the_log(project)
     add_operation(project)
     add_status(project)

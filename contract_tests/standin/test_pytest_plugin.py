@@ -24,7 +24,7 @@ INVALID = {
 def test_in_another_project_the_example_passes_and_an_invalid_marker_is_a_clear_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With this plugin alone, and a proxy that knows nothing of our loopback."""
+    """With no other plugin, and with a proxy that cannot reach loopback."""
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     shutil.copy(ROOT / "examples" / "test_standin.py", tmp_path)
     program = "import pytest\n"

@@ -126,7 +126,6 @@ def test_a_switch_changes_what_is_refused(
 
 
 def test_items_can_name_their_instrument_and_have_any_number_of_digits() -> None:
-    """As on the vendor's other pages."""
     (first, *_) = items(ask(Switches(names_instrument=True, fraction_digits=7)))
     (second, *_) = items(ask(Switches(fraction_digits=0)))
 
@@ -152,7 +151,6 @@ def test_an_operation_without_a_route_says_so(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_the_fleet_is_plausible_and_the_same_each_day() -> None:
-    """It has several users, irregular dates, and the example of the vendor's page."""
     later = fleet(datetime(2027, 1, 1, tzinfo=UTC))
     log = [instant(entry.time) for entry in FLEET if entry.instrument == "QT123456"]
     gaps = {(other - one) // 86_400_000_000_000 for one, other in pairwise(log)}
@@ -181,7 +179,6 @@ def test_a_fault_replaces_the_answer_to_the_request_of_its_number(name: str) -> 
 
 
 def test_on_a_socket_it_answers_what_it_answers_in_process() -> None:
-    """For a good request and a refused one."""
     with serve(Standin(WORLD)) as base_url, httpx.Client(base_url=base_url) as client:
         for key, status in ((DEMO_KEY, 200), ("wrong", 401)):
             reply = client.get("/data/calibrations/log", params=GOOD, headers={"X-Api-Key": key})

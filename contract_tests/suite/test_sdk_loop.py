@@ -30,7 +30,7 @@ log = schemathesis.openapi.from_dict(
 @log.parametrize()
 @hypothesis.settings(max_examples=40)
 def test_the_sdk_sends_what_the_rules_allow_and_returns_what_was_served(case: Case[Any]) -> None:
-    """Valid cases and invalid ones, as far as Python can say them: with all three parameters."""
+    """Valid and invalid cases, if they have all three parameters."""
     query = {name: case.query.get(name) for name in ("instruments", "start", "end")}
     if set(case.query) < set(query):
         return
@@ -52,7 +52,6 @@ def test_the_sdk_sends_what_the_rules_allow_and_returns_what_was_served(case: Ca
     ],
 )
 def test_a_difference_is_found_and_named(change: Query, says: str) -> None:
-    """The comparison can fail, in every field."""
     item = {
         "time": "2022-06-07T11:18:42.814Z",
         "user": "Quantum Demo",
@@ -108,7 +107,6 @@ EDGES: dict[str, Query] = {
 
 @pytest.mark.parametrize("change", EDGES.values(), ids=list(EDGES))
 def test_at_the_edges_sdk_rules_and_stand_in_agree(client_kind: str, change: Query) -> None:
-    """What the SDK sends the stand-in takes; what it refuses the rules forbid."""
     query = {"instruments": ["QT123456"], "start": YEAR[0], "end": YEAR[1]} | change
     refused, recorder = outcome(client_kind, query)
 
@@ -130,7 +128,6 @@ SPELLINGS = [
 def test_another_spelling_of_the_same_time_gets_the_same_answer(
     client_kind: str, start: str, end: str
 ) -> None:
-    """It is converted: on the wire it is the page's spelling, whatever the API takes."""
     _, spelt = outcome(client_kind, {"instruments": ["QT123456"], "start": start, "end": end})
     _, usual = outcome(client_kind, {"instruments": ["QT123456"], "start": YEAR[0], "end": YEAR[1]})
 
@@ -143,7 +140,6 @@ def test_another_spelling_of_the_same_time_gets_the_same_answer(
 def test_a_naive_time_is_refused_by_the_sdk_and_by_the_stand_in(
     client_kind: str, start: str
 ) -> None:
-    """Nobody guesses its zone."""
     query = {"instruments": ["QT123456"], "start": start, "end": YEAR[1]}
     refused, recorder = outcome(client_kind, query)
 
@@ -154,7 +150,7 @@ def test_a_naive_time_is_refused_by_the_sdk_and_by_the_stand_in(
 
 
 def test_an_sdk_that_refuses_too_little_would_be_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The comparison above can fail: here the SDK's year has a day more than the rule's."""
+    """Here the SDK's year has a day more than the rule's."""
     query = {"instruments": ["QT123456"], **EDGES["a year and a millisecond"]}
     year = ranges.one_year_after
     monkeypatch.setattr(ranges, "one_year_after", lambda moment: year(moment).replace(day=2))

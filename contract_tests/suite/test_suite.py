@@ -20,7 +20,7 @@ def test_the_stand_in_passes() -> None:
 
 
 def test_every_check_is_in_the_list() -> None:
-    """So that somebody looks at a new one: which mutant does it catch?"""
+    """So that each new check names a mutant that it kills."""
     names = {check.name for check in CHECKS}
 
     assert hooks.__name__  # has made checks of the oracles
@@ -31,15 +31,13 @@ def test_every_check_is_in_the_list() -> None:
 
 
 @pytest.mark.parametrize("end", ["start_inclusive", "end_inclusive"])
-def test_an_entry_at_an_end_is_asked_for(end: str) -> None:
-    """The suite holds the stand-in to what is assumed, to the millisecond."""
+def test_an_entry_exactly_at_an_end_is_requested(end: str) -> None:
     world = replace(WORLD, switches=Switches(**{end: False}))  # type: ignore[arg-type]
 
     assert "is_complete" in {one.check for one in run_all_checks(Standin(world))}
 
 
-def test_a_fault_that_nobody_thought_of_is_told_in_words() -> None:
-    """What is wrong, how often, and the request that shows it; never the key."""
+def test_an_unforeseen_fault_is_described_with_its_request() -> None:
     odd = Mutant(
         "entries made before nine are lost",
         "completeness",
