@@ -57,7 +57,6 @@ class Wire(httpx.HTTPTransport):
         self._status = status
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """Send a request."""
         request.headers["Prefer"] = f"code={self._status}"
         self.answers.append(response := super().handle_request(request))
         return response
@@ -69,17 +68,14 @@ def violations(response: httpx.Response) -> list[str]:
 
 
 def values(item: CalibrationLogItem | CalibrationRecord) -> tuple[datetime, object, object]:
-    """Time, user and message."""
     return item.time, item.user, item.message
 
 
 def log(client: CirrusClient) -> object:
-    """The page's example call."""
     return [values(item) for item in client.calibration_log(**CALL)]
 
 
 def raw(client: CirrusClient) -> object:
-    """The same through the generated client, which writes times in another way."""
     start, end = (datetime.fromisoformat(CALL[name]) for name in ("start", "end"))
     items = get_calibrations_log.sync(
         client=client.raw, instruments=CALL["instruments"], start=start, end=end
@@ -94,7 +90,6 @@ def history(client: CirrusClient) -> object:
 
 
 def refusal(client: CirrusClient) -> object:
-    """The exception of the page's example call."""
     try:
         return client.calibration_log(**CALL)
     except APIStatusError as error:

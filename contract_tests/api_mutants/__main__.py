@@ -84,7 +84,7 @@ class Caught:
 
 
 def probed(standin: Standin) -> list[Finding]:
-    """What the live probe, as it is by default, finds of a stand-in."""
+    """What the live probe finds of a stand-in with its default budget."""
     clock = FakeClock()
     standin.sleep = clock.sleep
     probe = Probe(
@@ -101,7 +101,7 @@ def probed(standin: Standin) -> list[Finding]:
 
 @cache
 def corpus() -> Corpus:
-    """The cases of schemathesis, once in each process."""
+    """The cases of schemathesis, generated once in each process."""
     return generate()
 
 
@@ -116,7 +116,7 @@ def examined(mutant: Mutant) -> list[Complaint]:
 
 
 def caught(name: str) -> Caught:
-    """Let everybody look at one mutant."""
+    """Run the offline suite and the probe against one mutant."""
     mutant = by_name(name)
     findings = probed(Standin(WORLD, behaviour=mutant))
     bad = {Verdict.BROKEN, Verdict.DRIFT}
@@ -128,7 +128,7 @@ def caught(name: str) -> Caught:
 
 
 def complaints_of(results: Sequence[Caught]) -> list[str]:
-    """What is wrong with the checks themselves, floors included."""
+    """The floors that are missed, and the checks that catch nothing."""
     found = []
     for who, floor, hits in (
         ("the offline suite", SUITE_FLOOR, sum(bool(one.suite) for one in results)),
@@ -146,7 +146,6 @@ def complaints_of(results: Sequence[Caught]) -> list[str]:
 
 
 def kills_of(check: Check, results: Sequence[Caught]) -> list[str]:
-    """The mutants that a check catches."""
     return [one.mutant for one in results if check.name in one.suite | one.probe]
 
 
@@ -215,7 +214,6 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def explain(command: argparse.ArgumentParser, name: str) -> int:
-    """Say in words what everybody finds wrong with one mutant."""
     try:
         mutant = by_name(name)
     except ValueError as error:

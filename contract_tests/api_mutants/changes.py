@@ -32,7 +32,7 @@ def _written(nanoseconds: int) -> str:
 
 
 def moved(start: int = 0, end: int = 0) -> Change:
-    """The answer for a range whose ends are elsewhere, so many nanoseconds later."""
+    """The answer for a range whose ends are so many nanoseconds later."""
 
     def change(received: Received) -> Reply:
         if not is_good(received):
@@ -44,7 +44,7 @@ def moved(start: int = 0, end: int = 0) -> Change:
 
 
 def listed(received: Received, chosen: Callable[[Entry], bool]) -> Reply:
-    """The log of the instruments asked for, of all times, as far as it is chosen."""
+    """The chosen entries of the requested instruments, of any time."""
     wanted = set(received.parameters.get("instruments", []))
     return written(
         [entry for entry in received.world.entries if entry.instrument in wanted and chosen(entry)]
@@ -68,7 +68,6 @@ def to_midnight(received: Received) -> Reply:
 
 
 def over_long(change: Callable[[Received], Reply], longest: int = YEAR) -> Change:
-    """Another answer to ranges of more than a year."""
     return when(lambda received: has_key(received) and length(received) > longest, change)
 
 
@@ -113,7 +112,6 @@ def _within(received: Received, chosen: Callable[[Entry], bool]) -> list[Entry]:
 
 @when_good
 def neighbours(received: Received) -> Reply:
-    """The log of the next instrument of the fleet."""
     serials = sorted({entry.instrument for entry in received.world.entries})
     following = dict(zip(serials, serials[1:] + serials[:1], strict=True))
     wanted = {following.get(serial) for serial in received.parameters["instruments"]}
@@ -172,7 +170,7 @@ def remembered(received: Received) -> Reply:
 
 @when_good
 def first_range(received: Received) -> Reply:
-    """An answer that was kept by instrument, and not by range."""
+    """The first answer again for each single instrument, whatever its range."""
     for reply in received.earlier[:1]:
         if reply.status == 200 and len(received.parameters["instruments"]) == 1:
             return reply
@@ -217,7 +215,7 @@ def last_of_several(received: Received) -> Request:
 
 
 def any_time(received: Received) -> Request:
-    """What has no zone is UTC, and what is no time is some time."""
+    """A time without offset is UTC, and any other text is some time."""
     readable = {}
     for name, default in (("start", "2025-01-01T00:00:00Z"), ("end", "2025-12-01T00:00:00Z")):
         for value in received.parameters.get(name, [])[:1]:

@@ -26,7 +26,6 @@ class Corpus:
 
     @property
     def valid_queries(self) -> list[Query]:
-        """The queries of the cases that keep the contract."""
         return [dict(case.query) for case in self.cases if _is_valid(case)]
 
     def complaints(self, standin: Standin) -> list[Complaint]:

@@ -40,7 +40,6 @@ class Received:
 
     @property
     def parameters(self) -> dict[str, list[str]]:
-        """The decoded query."""
         return self.request.parameters
 
     def asking(self, **change: list[str] | None) -> Request:
@@ -50,7 +49,6 @@ class Received:
         return replace(self.request, query=urlencode(kept, doseq=True))
 
     def with_key(self) -> Request:
-        """The request with a good key."""
         (key,) = self.world.keys
         return replace(self.request, headers=self.request.headers | {API_KEY_HEADER: key})
 
@@ -78,15 +76,13 @@ class Mutant:
     change: Change = field(repr=False)
 
     def answer(self, request: Request, world: World, earlier: tuple[Reply, ...]) -> Reply:
-        """Answer wrongly, or, what is none of its business, correctly."""
+        """Answer wrongly; a request that the mutant is not about, correctly."""
         received = Received(request, world, earlier)
         concerns = request.path == LOG_PATH and (request.method == "GET" or self.kind == "methods")
         return self.change(received) if concerns else received.correct()
 
 
 def body(change: Callable[[Any], Any], status: int = 200) -> Change:
-    """Another body under a status."""
-
     def changed(received: Received) -> Reply:
         reply = received.correct()
         if reply.status != status:
@@ -97,23 +93,18 @@ def body(change: Callable[[Any], Any], status: int = 200) -> Change:
 
 
 def items(change: Callable[[list[Item]], Any]) -> Change:
-    """Another list."""
     return body(change)
 
 
 def item(change: Callable[[Item], Any]) -> Change:
-    """Another item, each of them."""
     return body(lambda items: [change(item) for item in items])
 
 
 def time(change: Callable[[str], Any]) -> Change:
-    """Another time in each item."""
     return item(lambda item: item | {"time": change(item["time"])})
 
 
 def raw(change: Callable[[Reply], Reply], status: int = 200) -> Change:
-    """Another reply under a status."""
-
     def changed(received: Received) -> Reply:
         reply = received.correct()
         return change(reply) if reply.status == status else reply
@@ -134,7 +125,6 @@ def typed(content_type: str | None, status: int = 200) -> Change:
 
 
 def page(status: int) -> Reply:
-    """A page in HTML."""
     return Reply(status, {"content-type": "text/html"}, b"<html><p>Sign in</p></html>")
 
 
@@ -144,27 +134,24 @@ def requesting(change: Callable[[Received], Request]) -> Change:
 
 
 def accepting(switch: Switches) -> Change:
-    """The rules with a switch that no question leaves open."""
+    """The rules with another switch."""
     return lambda received: received.correct(switches=switch)
 
 
 def when(condition: Callable[[Received], bool], change: Change) -> Change:
-    """A change of some requests."""
     return lambda received: change(received) if condition(received) else received.correct()
 
 
 def is_good(received: Received) -> bool:
-    """Whether the correct answer is 200."""
     return received.correct().status == 200
 
 
 def has_key(received: Received) -> bool:
-    """Whether the key is a good one."""
     return received.request.headers.get(API_KEY_HEADER) in received.world.keys
 
 
 def ends(received: Received) -> tuple[int, int]:
-    """Start and end of a query, in nanoseconds; twice 0 if there are no such."""
+    """Start and end of a query, in nanoseconds; 0 and 0 if they cannot be parsed."""
     try:
         return instant(received.parameters["start"][0]), instant(received.parameters["end"][0])
     except (KeyError, ValueError):
@@ -172,7 +159,7 @@ def ends(received: Received) -> tuple[int, int]:
 
 
 def length(received: Received) -> int:
-    """How long a range is, in nanoseconds; 0 if it is none."""
+    """The length of a range, in nanoseconds; 0 if it cannot be parsed."""
     start, end = ends(received)
     return end - start
 

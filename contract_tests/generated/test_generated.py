@@ -19,7 +19,6 @@ PROGRAM = ROOT / "openapi" / "generate.py"
 
 
 def loaded() -> Any:
-    """The program as a module."""
     specification = importlib.util.spec_from_file_location("generate", PROGRAM)
     assert specification is not None
     assert specification.loader is not None
@@ -33,7 +32,6 @@ program = loaded()
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """A copy of what the program reads and writes."""
     for name in ("openapi", "generated"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("pyproject.toml", "constraints.txt"):
@@ -43,7 +41,7 @@ def project(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def spec_unchanged(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Spare the generator its run: what it writes for this spec is on disk."""
+    """Do not run the generator: what it writes for this spec is on disk."""
     monkeypatch.setattr(
         program, "generate", lambda source, target: shutil.copytree(ROOT / CLIENT, target) and None
     )

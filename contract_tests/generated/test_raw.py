@@ -24,7 +24,6 @@ QUESTION: dict[str, Any] = {
 
 
 def ask_raw(client: CirrusClient | AsyncCirrusClient) -> Any:
-    """The generated function for the kind of the client."""
     if isinstance(client, AsyncCirrusClient):
         return get_calibrations_log.asyncio_detailed(client=client.raw, **QUESTION)
     return get_calibrations_log.sync_detailed(client=client.raw, **QUESTION)

@@ -19,7 +19,6 @@ BERLIN = timezone(timedelta(hours=1))
 
 @pytest.fixture
 def sent(respx_mock: respx.MockRouter) -> Callable[[], httpx.Request]:
-    """The one request that was sent."""
     body = PAGE["responses"]["200"]["example"]
     route = respx_mock.get(PAGE["curl_url"].partition("?")[0]).respond(200, json=body)
 
@@ -32,7 +31,6 @@ def sent(respx_mock: respx.MockRouter) -> Callable[[], httpx.Request]:
 
 
 def query_of(request: httpx.Request) -> dict[str, list[str]]:
-    """The decoded query."""
     return parse_qs(request.url.query.decode())
 
 

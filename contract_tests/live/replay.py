@@ -31,7 +31,7 @@ REPLAY_KEY = "replay-has-no-key"
 
 
 class RecordedFailureError(httpx.ConnectError):
-    """No answer came then, and none comes now."""
+    """No answer was recorded."""
 
     def __init__(self, failure: str, extensions: dict[str, str]) -> None:
         super().__init__(failure)
@@ -40,7 +40,7 @@ class RecordedFailureError(httpx.ConnectError):
 
 @dataclass
 class Player:
-    """Answers the requests of a probe as recorded, and notes how they differ from the recorded."""
+    """Answers the requests of a probe as recorded, and keeps the differences."""
 
     cassette: Cassette
     clock: FakeClock = field(default_factory=FakeClock)
@@ -128,7 +128,7 @@ def replay(cassette: Cassette) -> tuple[Run, list[str]]:
 
 
 def _changes(cassette: Cassette, run: Run) -> Iterator[str]:
-    """Where what is found now, or off spec, is not what was found and named then."""
+    """Verdicts and violations that differ from the recorded ones."""
     then, now = cassette.verdicts, {one.name: str(one.verdict) for one in run.findings}
     for name in {**then, **now}:
         if then.get(name) != now.get(name):

@@ -30,7 +30,7 @@ Change = Callable[[httpx.Request, httpx.Response], httpx.Response]
 
 
 def exchanges_of(transport: httpx.BaseTransport, **options: Any) -> list[Exchange]:
-    """What a probe that does not wait has seen."""
+    """The exchanges of a probe that does not wait."""
     serials = options.pop("instruments", SERIALS)
     start, end = options.pop("start", START), options.pop("end", END)
     probe = Probe(
@@ -44,7 +44,6 @@ def exchanges_of(transport: httpx.BaseTransport, **options: Any) -> list[Exchang
 
 
 def judged(exchanges: list[Exchange]) -> dict[str, Finding]:
-    """The findings, by name, contradicted assumptions included."""
     found = [*judge(exchanges), *contradictions(open_questions(Evidence(exchanges)))]
     return {finding.name: finding for finding in found}
 
@@ -58,13 +57,13 @@ def verdicts(transport: httpx.BaseTransport, **options: Any) -> dict[str, str]:
 
 
 def not_holding(exchanges: list[Exchange]) -> dict[str, str]:
-    """The verdicts that need somebody's attention."""
+    """The verdicts that are neither holds nor not asked."""
     found = {name: str(one.verdict) for name, one in judged(exchanges).items()}
     return {name: one for name, one in found.items() if one not in {"holds", "not asked"}}
 
 
 def facts(exchanges: list[Exchange]) -> dict[str, Observed]:
-    """What a run says to open questions."""
+    """The answers of a run to open questions."""
     questions = open_questions(Evidence(exchanges))
     return {one.name: one.observed for one in questions if one.observed is not None}
 
@@ -74,7 +73,6 @@ def standin(**switches: Any) -> httpx.MockTransport:
 
 
 def changed(change: Change, world: World = WORLD) -> httpx.MockTransport:
-    """The stand-in with its answers changed on the way."""
     inner = Standin(world).transport()
     return httpx.MockTransport(lambda request: change(request, inner.handle_request(request)))
 
@@ -92,7 +90,6 @@ def with_items(body: Callable[[list[Any]], Any]) -> Change:
 
 
 def kind_of(request: httpx.Request) -> str:
-    """Which request of the probe it is."""
     parameters = request.url.params
     if request.headers.get("X-Api-Key") != DEMO_KEY:
         return "key"

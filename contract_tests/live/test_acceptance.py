@@ -27,7 +27,6 @@ ENTRY: dict[str, Any] = {
 
 
 def accepted(**change: Any) -> Acceptance:
-    """An acceptance, with a change."""
     entry = ENTRY | change
     return Acceptance(
         entry["promise"],
@@ -38,19 +37,16 @@ def accepted(**change: Any) -> Acceptance:
 
 
 def found(mutant: str) -> list[Finding]:
-    """What the probe finds of a mutant."""
     clock = FakeClock()
     standin = Standin(WORLD, behaviour=by_name(mutant), sleep=clock.sleep)
     return list(findings(standin.transport(), monotonic=lambda: clock.seconds).values())
 
 
 def after(mutant: str, *acceptances: Acceptance) -> dict[str, Finding]:
-    """The findings with acceptances applied, by name."""
     return {finding.name: finding for finding in apply(found(mutant), acceptances, TODAY)[0]}
 
 
 def notices(mutant: str, *acceptances: Acceptance) -> list[str]:
-    """What is said of the acceptances."""
     return apply(found(mutant), acceptances, TODAY)[1]
 
 

@@ -138,7 +138,6 @@ def refuse_before(first: str) -> Change:
 
 
 def unreadable(request: httpx.Request, response: httpx.Response) -> httpx.Response:
-    """A 200 with a byte order mark."""
     del request
     if response.status_code != 200:
         return response
@@ -155,7 +154,7 @@ def unreadable_beyond_the_budget(
 
 
 def spelled(serial: str) -> Change:
-    """Items that name their instrument in a way of their own."""
+    """Items that name their instrument in a field of another shape."""
     return with_items(lambda items: [item | {"device": {"sn": serial}} for item in items])
 
 

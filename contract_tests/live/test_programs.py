@@ -48,7 +48,6 @@ PROXIES = {"HTTP_PROXY": "http://127.0.0.1:9", "ALL_PROXY": "socks5://127.0.0.1:
 
 
 def check(*words: str, **variables: str) -> "subprocess.CompletedProcess[str]":
-    """Run the live check in this process."""
     return run_main(lambda: live.main(list(words)), os.environ | WIDE | variables)
 
 
@@ -79,7 +78,6 @@ def started(module: str, *words: str, **variables: str) -> Iterator["subprocess.
 
 
 def read_until(process: "subprocess.Popen[str]", pattern: str) -> str:
-    """What it prints up to a line that matches."""
     assert process.stdout is not None
     text = ""
     for line in process.stdout:
@@ -90,7 +88,6 @@ def read_until(process: "subprocess.Popen[str]", pattern: str) -> str:
 
 
 def is_listening(base_url: str) -> bool:
-    """Whether a server answers at an address."""
     parts = urlsplit(base_url)
     with socket.socket() as plug:
         plug.settimeout(2)

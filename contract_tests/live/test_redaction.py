@@ -36,20 +36,17 @@ REQUEST = ProbeRequest("whole range", ("QT123456",), START, END)
 
 
 def redacted(*exchanges: Exchange) -> list[Exchange]:
-    """All of a run without its secrets."""
     redactor = Redactor(KEY, exchanges)
     return [redactor.exchange(exchange) for exchange in exchanges]
 
 
 def body_of(body: Any, status: int = 200) -> Any:
-    """A body without its secrets."""
     (exchange,) = redacted(Exchange(REQUEST, json_reply(status, body)))
     assert exchange.reply is not None
     return exchange.reply.json
 
 
 def shape(text: str) -> str:
-    """A for a capital, a for a small letter, 9 for a digit; the rest as it is."""
     return re.sub(r"[A-Z]", "A", re.sub(r"[a-z]", "a", re.sub(r"[0-9]", "9", text)))
 
 

@@ -29,7 +29,6 @@ CASSETTES = sorted((ROOT / "contract_tests" / "live" / "cassettes").glob("*.json
 
 
 def recorded(standin: Standin, folder: Path, **options: Any) -> Path:
-    """A cassette of a run against a stand-in."""
     clock = FakeClock()
     standin.sleep = clock.sleep
     exchanges = exchanges_of(standin.transport(), monotonic=lambda: clock.seconds, **options)
@@ -45,7 +44,7 @@ def recorded(standin: Standin, folder: Path, **options: Any) -> Path:
 
 @pytest.fixture(scope="module")
 def good(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """The content of a cassette of a run in which everything holds."""
+    """The content of the cassette of a run in which every promise holds."""
     path = recorded(Standin(WORLD), tmp_path_factory.mktemp("cassette"))
     content: dict[str, Any] = json.loads(path.read_text("utf-8"))
     return content

@@ -90,7 +90,7 @@ def run_of(*verdicts: Verdict) -> Run:
 
 
 def worded(text: str) -> Run:
-    """A run that has a text wherever there can be one."""
+    """A run that has a text in every place of a text."""
     return replace(
         EVERY,
         base_url=text,

@@ -58,7 +58,6 @@ def test_every_promise_holds_for_the_stand_in_and_each_names_its_requests() -> N
 
 
 def ten_more(request: httpx.Request, response: httpx.Response) -> httpx.Response:
-    """An item just after the end of the whole range."""
     late = ITEM | {"time": "2026-01-01T00:00:00.001Z"}
     is_good = kind_of(request) == "good"
     return httpx.Response(200, json=[*response.json(), late]) if is_good else response

@@ -67,7 +67,7 @@ def violations_of(request: httpx.Request, outcome: httpx.Response | Exception) -
 
 @contextmanager
 def collected() -> Iterator[list[str]]:
-    """Keep what is found in a block from the test around it: for the tests of this guard."""
+    """Keep what is found in a block from the test around it, for the tests of the guard."""
     outer = _taken()
     inner: list[str] = []
     try:
@@ -78,7 +78,7 @@ def collected() -> Iterator[list[str]]:
 
 
 class _Replayed(httpx.SyncByteStream, httpx.AsyncByteStream):
-    """A body that was read, to be read again; it ends with the error that it ended with."""
+    """A body that was read, to be read again, with the error at its end if there was one."""
 
     def __init__(self, chunks: list[bytes], error: Exception | None) -> None:
         self._chunks, self._error = chunks, error
@@ -94,7 +94,7 @@ class _Replayed(httpx.SyncByteStream, httpx.AsyncByteStream):
 
 
 def _read(response: httpx.Response) -> httpx.Response:
-    """A copy that has its body, which the code under test can still read."""
+    """A copy of a response with its body; the code under test can still read the original."""
     chunks: list[bytes] = []
     error = None
     try:
@@ -176,7 +176,7 @@ def _awatched(handler: Any) -> Any:
 
 
 def _counted(handle: Any) -> Any:
-    """Count the answers of a MockTransport, but for respx's and the stand-in's."""
+    """Count the answers of a MockTransport, except those of respx and the stand-in."""
 
     def handled(transport: httpx.MockTransport, request: httpx.Request) -> Any:
         owner = getattr(transport.handler, "__self__", None)
@@ -188,7 +188,6 @@ def _counted(handle: Any) -> Any:
 
 
 def watch() -> None:
-    """Wrap what every mocked exchange goes through."""
     respx.Router.handler = _watched(respx.Router.handler)  # type: ignore[method-assign]
     respx.Router.async_handler = _awatched(respx.Router.async_handler)  # type: ignore[method-assign]
     for name in ("handle_request", "handle_async_request"):
@@ -196,7 +195,6 @@ def watch() -> None:
 
 
 def pytest_configure() -> None:
-    """Start to watch."""
     watch()
 
 
@@ -215,13 +213,12 @@ def _judged() -> Generator[None, object, object]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_setup() -> Generator[None, object, object]:
-    """Judge the exchanges of the fixtures of a test."""
     return (yield from _judged())
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
-    """Judge the exchanges of a test, and count those that are outside."""
+    """Judge the exchanges of a test, and count the answers outside."""
     _outside.clear()
     try:
         return (yield from _judged())
@@ -232,12 +229,10 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_teardown() -> Generator[None, object, object]:
-    """Judge the exchanges of fixtures that are taken down."""
     return (yield from _judged())
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say what was outside."""
     reports = [
         one for status in ("passed", "failed") for one in terminalreporter.getreports(status)
     ]

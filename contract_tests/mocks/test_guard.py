@@ -31,7 +31,6 @@ CLIENT = httpx.Client()  # one for all: a new one reads all certificates of the 
 
 
 def documented(status: int, **options: Any) -> httpx.Response:
-    """The page's answer with a status."""
     return httpx.Response(status, json=PAGE["responses"][str(status)]["example"], **options)
 
 
@@ -254,12 +253,10 @@ def test_a_reason_for_the_reply_does_not_cover_the_request() -> None:
 
 
 def chunks(*parts: bytes) -> Iterator[bytes]:
-    """A body in parts."""
     yield from parts
 
 
 async def achunks(*parts: bytes) -> AsyncIterator[bytes]:
-    """The same for async clients."""
     for part in parts:
         yield part
 

@@ -38,8 +38,6 @@ NOTICING = (
 
 @dataclass(frozen=True)
 class Project:
-    """A copy of the project."""
-
     root: Path
 
     def edit(self, name: str, old: str, new: str) -> None:
@@ -85,7 +83,6 @@ ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "PYTHONDONTWRITEBYT
 
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
-    """A copy whose packages are those that Python imports there."""
     ignored = shutil.ignore_patterns("__pycache__", "*.pyc")
     for name in FOLDERS:
         shutil.copytree(ROOT / name, tmp_path / name, ignore=ignored)
@@ -205,7 +202,6 @@ def test_schemathesis_passes_with_a_route_for_it(case, route):
 
 
 def add_operation(project: Project) -> None:
-    """Another scope, an optional integer, no range."""
     project.edit(SPEC, "\ncomponents:\n", f"{OPERATION}\ncomponents:\n")
     project.edit(SPEC, "\n    ErrorBody:\n", f"{INSTRUMENT}\n    ErrorBody:\n")
     test = project.root / "contract_tests" / "spec" / "test_drill.py"
@@ -223,7 +219,6 @@ def add_operation_like_the_log(project: Project) -> None:
 
 
 def add_status(project: Project) -> None:
-    """A 404, on the page too."""
     project.edit(
         PAGE,
         '  "429":',
@@ -280,7 +275,6 @@ def add_required_field(project: Project) -> None:
 
 
 def rename_field(project: Project) -> None:
-    """A field has another name, in all that describes it."""
     project.edit(SPEC, "        message:\n", "        note:\n")
     project.edit(STRICT, '"message"]', '"note"]')
     project.edit(STRICT, "message: {type", "note: {type")
@@ -289,7 +283,6 @@ def rename_field(project: Project) -> None:
 
 
 def double_range(project: Project) -> None:
-    """Two years a request."""
     project.edit(SPEC, 'max: "P1Y"', 'max: "P2Y"')
 
 

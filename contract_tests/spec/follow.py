@@ -74,14 +74,13 @@ def longest_range() -> Iterator[str]:
 
 
 def scope() -> Iterator[str]:
-    """The SDK names the scope of the operation."""
     if tolerant().operation(PATH).scope != calibration_log.SCOPE:
         line = where(SPEC_FILE, "paths", PATH, "get", "x-cirrus-scope")
         yield f"{line}: another scope than SCOPE in cirrus_ext/calibration_log.py"
 
 
 def answers_of_the_stand_in() -> Iterator[str]:
-    """What the stand-in plays for a good request and for a bad key fits the strict reading."""
+    """The answers of the stand-in to a valid request and to a wrong key fit the strict reading."""
     for key in (DEMO_KEY, "wrong"):
         request = Request("GET", LOG_PATH, urlencode(GOOD, doseq=True), {"x-api-key": key})
         reply = answer(request, World(entries=(PAGE_EXAMPLE,)))

@@ -44,7 +44,7 @@ def leaves(value: Any, pointer: Pointer = (), mark: str = "") -> Iterator[tuple[
 
 
 def page_as_spec(page: Document) -> Document:
-    """What a spec would say that had nothing but a page of the vendor's."""
+    """A spec with only what a page of the vendor says."""
     return {
         "servers": [{"url": page["curl_url"].partition(page["path"])[0]}],
         "paths": {
@@ -86,7 +86,7 @@ ON_PAGES = {pointer: value for page in PAGES for pointer, value, _ in leaves(pag
 
 
 def is_a_name_of_ours(pointer: Pointer) -> bool:
-    """Whether a leaf only names or connects parts of the document, judged by its position."""
+    """Whether a leaf only names or connects parts of the document."""
     is_of_operation = pointer[0] == "paths" and len(pointer) > 3
     return (
         pointer[0] in {"openapi", "tags"}

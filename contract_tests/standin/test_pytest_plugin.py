@@ -67,7 +67,7 @@ def test_the_plugin_imports_the_standard_library_and_pytest_only() -> None:
 
 @pytest.mark.mycirrus_standin(names_instrument=True, order="newest first")
 class TestMarkers:
-    """Those of a class and of a test add up; of two values the test's own is taken."""
+    """The markers of a class and of a test add up; a value of the test comes first."""
 
     @pytest.mark.mycirrus_standin("429@1", order="by instrument")
     def test_a_marker_adds_to_that_of_its_class(self, mycirrus_standin: MyCirrusStandin) -> None:

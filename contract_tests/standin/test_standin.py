@@ -54,7 +54,6 @@ def ask(
 
 
 def items(reply: Reply) -> Any:
-    """The parsed body of a 200."""
     assert reply.status == 200
     return httpx.Response(200, content=reply.body).json()
 
@@ -68,7 +67,6 @@ AT_EDGES = World(
 
 
 def times(switches: Switches, **change: Any) -> list[str]:
-    """The months of the returned items; of three, one is exactly at each end."""
     log = items(ask(switches, world=AT_EDGES, **({"instruments": ["QT1"]} | change)))
     return [item["time"][:7] for item in log]
 

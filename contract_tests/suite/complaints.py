@@ -23,7 +23,6 @@ class Complaint:
 
     @classmethod
     def of(cls, check: str, text: str, request: Request | None) -> "Complaint":
-        """A complaint about the answer to a request."""
         shown = "" if request is None else f"{request.method} {request.path}?{request.query}"
         return cls(check, text, shown[:LONGEST])
 

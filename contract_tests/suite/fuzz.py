@@ -18,14 +18,13 @@ ENOUGH = 10  # distinct answers with items
 
 
 class RememberingStandin(Standin):
-    """A stand-in that keeps its distinct answers with items, each with its request."""
+    """A stand-in that keeps its distinct answers with items."""
 
     def __init__(self) -> None:
         super().__init__()
         self.with_items: set[tuple[str, bytes]] = set()
 
     def handle(self, request: Request) -> Reply:
-        """Answer, and remember."""
         reply = super().handle(request)
         if reply.status == 200 and reply.body != b"[]":
             self.with_items.add((request.query, reply.body))

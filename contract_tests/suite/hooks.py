@@ -58,14 +58,13 @@ def map_case(context: HookContext, case: Case[Any]) -> Case[Any]:
 
 
 def range_rule(case: Case[Any]) -> RangeRule | None:
-    """The range rule that a case must keep: none if it is to be invalid."""
+    """The range rule that a case must keep; None for a case that is to be invalid."""
     if case.meta is None or case.meta.generation.mode != GenerationMode.POSITIVE:
         return None
     return range_rule_of(case.operation.definition.raw)
 
 
 def breaks(case: Case[Any], rule: RangeRule) -> bool:
-    """Whether the range of a case breaks the rule."""
     start, end = (moment_of(instant(case.query[name])) for name in (rule.start, rule.end))
     return rule.violation(start, end) is not None
 
@@ -73,7 +72,7 @@ def breaks(case: Case[Any], rule: RangeRule) -> bool:
 def with_range(
     case: Case[Any], rule: RangeRule, ends: tuple[str, str], serials: list[str] | None
 ) -> Case[Any]:
-    """The case with another range, and with serial numbers if it has such."""
+    """The case with another range, and with other serial numbers unless they are None."""
     query = case.query | {rule.start: ends[0], rule.end: ends[1]}
     case.query = query if serials is None else query | {"instruments": serials}
     return case
@@ -90,13 +89,13 @@ def ranges(draw: st.DrawFn) -> tuple[str, str]:
 
 
 def written(moment: datetime, digits: int) -> str:
-    """A time in UTC, with so many digits of a second; what is finer is cut off."""
+    """A time in UTC, rounded down to so many digits of a second."""
     text = moment.isoformat(timespec="microseconds").removesuffix("+00:00")
     return text[: 20 + digits].rstrip(".") + "Z"
 
 
 def world_of(case: Case[Any]) -> World | None:
-    """What the stand-in that a case is for was given; none if it is for another server."""
+    """The world of the stand-in that a case is for; None for another server."""
     app = case.operation.app
     if isinstance(app, Standin):
         return app.world
@@ -109,7 +108,6 @@ def world_of(case: Case[Any]) -> World | None:
 
 @cache
 def served_world() -> World:
-    """What ``mycirrus standin`` serves."""
     return demo_world()
 
 
@@ -135,7 +133,6 @@ for each in ORACLES:
 
 
 def request_of(request: Any) -> Request:
-    """What schemathesis sent."""
     parts = urlsplit(request.url)
     headers = {
         name.lower(): value.decode("latin-1") if isinstance(value, bytes) else str(value)
@@ -145,6 +142,5 @@ def request_of(request: Any) -> Request:
 
 
 def reply_of(response: Response) -> Reply:
-    """What schemathesis received."""
     headers = {name.lower(): ", ".join(values) for name, values in response.headers.items()}
     return Reply(response.status_code, headers, response.content)

@@ -36,7 +36,7 @@ BASE_URL = "http://127.0.0.1/v1"
 
 
 class Recorder:
-    """A transport to the stand-in that keeps what was served last."""
+    """A transport to the stand-in that keeps the last exchange."""
 
     def __init__(self, standin: Standin) -> None:
         self._inner = standin.transport()

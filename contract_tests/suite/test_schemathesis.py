@@ -64,7 +64,7 @@ def test_the_stand_in_keeps_the_contract(case: Case[Any], answered: Answered) ->
 
 
 def vacuities(answered: Answered) -> list[str]:
-    """Why a run that passes every check would mean nothing."""
+    """Why a run that passes every check would prove nothing."""
     metas = [case.meta for case, _ in answered if case.meta is not None]
     seen = {(meta.phase.name.value, meta.generation.mode) for meta in metas}
     statuses = Counter(response.status_code for _, response in answered)
