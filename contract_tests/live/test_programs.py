@@ -207,8 +207,7 @@ def test_no_report_is_written_if_something_secret_is_left_in_one(
 
     assert done.returncode == 4
     assert not list((tmp_path / "reports").iterdir())
-    assert done.stderr == "mycirrus contract: the key is left in a report; nothing was written
-"
+    assert done.stderr == "mycirrus contract: the key is left in a report; nothing was written\n"
 
 
 def test_drift_that_is_accepted_by_name_does_not_fail_the_run(tmp_path: Path) -> None:
