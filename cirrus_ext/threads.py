@@ -11,7 +11,7 @@ Result = TypeVar("Result")
 
 
 def in_thread(job: Callable[[], Result]) -> Future[Result]:
-    """Do a job in a thread that nobody waits for; or here, if there is no thread to be had."""
+    """Run a job in a thread that nobody waits for; or here, if no thread can be started."""
     future: Future[Result] = Future()
     if _start(partial(_run, future, job)) is None:
         _run(future, job, Exception)
@@ -19,7 +19,7 @@ def in_thread(job: Callable[[], Result]) -> Future[Result]:
 
 
 class Workers:
-    """Up to so many threads that do jobs in the order in which they were submitted."""
+    """Up to so many threads that run jobs in the order of submission."""
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -27,7 +27,7 @@ class Workers:
         self._jobs: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
 
     def submit(self, job: Callable[[], Result]) -> Future[Result]:
-        """Do a job in a thread; or here, if there is no thread to be had."""
+        """Run a job in a thread; or here, if no thread can be started."""
         future: Future[Result] = Future()
         if len(self._threads) < self._most and (thread := _start(self._work)):
             self._threads.append(thread)

@@ -42,9 +42,10 @@ def measured(
     """
     for _ in range(accepted):
         limiter.on_accepted(0.0)
-    limiter.on_throttled(seconds, retry_after=asked, wait=asked)
-    limiter.acquire_permit(seconds + asked)
-    return seconds + asked
+    over = seconds + asked + 0.5
+    limiter.on_throttled(seconds, retry_after=asked, wait=asked + 0.5)
+    limiter.acquire_permit(over)
+    return over
 
 
 def test_there_is_no_limit_until_a_429_comes() -> None:

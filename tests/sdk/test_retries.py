@@ -146,14 +146,30 @@ def test_four_attempts_are_made_with_waits_that_double(
 
 
 def test_no_wait_is_shorter_than_retry_after(client_kind: str, clock: FakeClock) -> None:
+    """In seconds, as a date by the client's clock, and as a date by the server's."""
+    at_noon = "Thu, 01 Jan 2026 12:00:{} GMT"
     script: Script = [
         httpx.Response(429, headers={"retry-after": "5"}),
-        httpx.Response(503, headers={"retry-after": "40"}),
+        httpx.Response(503, headers={"retry-after": at_noon.format("45")}),
+        httpx.Response(
+            503, headers={"retry-after": at_noon.format("30"), "date": at_noon.format("10")}
+        ),
         GOOD,
     ]
     play(client_kind, script, clock)
 
-    assert clock.waits == [5.5, 42.0]
+    assert clock.waits == pytest.approx([5.5, 39.5 * 1.05, 21.0])
+
+
+@pytest.mark.parametrize(("status", "accepted"), [(503, 2), (429, 1)])
+def test_the_rate_limiter_counts_every_answer_but_429(
+    clock: FakeClock, status: int, accepted: int
+) -> None:
+    transport = playing([httpx.Response(status), GOOD])
+    with CirrusClient("k", transport=transport, _clock=clock.clock()) as client:
+        ask(client)
+
+        assert client._http._client_state.limiter._accepted == accepted
 
 
 class Dripping(httpx.SyncByteStream, httpx.AsyncByteStream):

@@ -87,9 +87,11 @@ def test_a_wait_is_less_than_max_retry_after_and_what_is_left(
 
 
 def test_the_total_timeout_is_named_before_the_number_of_attempts() -> None:
-    decision = decide(RetryPolicy(), Outcome(503), attempt=4, elapsed=180, jitter=0)
+    policy, failed = RetryPolicy(), Outcome(503)
 
-    assert decision == Stop("total_timeout")
+    assert decide(policy, failed, attempt=4, elapsed=180, jitter=0) == Stop("total_timeout")
+    assert decide(policy, failed, attempt=4, elapsed=179.5, jitter=0) == Stop("attempts")
+    assert decide(policy, failed, attempt=3, elapsed=179.5, jitter=0) == Wait(0)
 
 
 THEN = "Thu, 01 Jan 2026 12:00:30 GMT"  # half a minute after NOON
