@@ -30,66 +30,57 @@ from .runs import (
     world_of,
 )
 
-ALTERNATIVES: list[tuple[dict[str, Any], str, str, dict[str, str]]] = [
-    ({"start_inclusive": False}, "start-inclusive", "no", {"start-inclusive": "drift"}),
-    ({"end_inclusive": False}, "end-inclusive", "no", {"end-inclusive": "drift"}),
-    (
-        {"end_inclusive": False, "fraction_digits": 7},
-        "end-inclusive",
-        "no",
-        {"end-inclusive": "drift"},
-    ),
-    ({"year": "365 days"}, "year", "365 days", {"year": "drift"}),
-    ({"year": "366 days"}, "year", "366 days", {"year": "drift"}),
+# A switch; the question that it changes; the answer; the findings that drift.
+ALTERNATIVES: list[tuple[dict[str, Any], str, str, str]] = [
+    ({"start_inclusive": False}, "start-inclusive", "no", "start-inclusive"),
+    ({"end_inclusive": False}, "end-inclusive", "no", "end-inclusive"),
+    ({"end_inclusive": False, "fraction_digits": 7}, "end-inclusive", "no", "end-inclusive"),
+    ({"year": "365 days"}, "year", "365 days", "year"),
+    ({"year": "366 days"}, "year", "366 days", "year"),
     (
         {"over_long_status": 422},
         "over-long-status",
         "422, error code RangeTooLong",
-        {"over-long-refused": "drift"},
+        "over-long-refused",
     ),
     (
         {"reversed_status": 404},
         "reversed-status",
         "404, error code InvalidRange",
-        {"reversed-refused": "drift"},
+        "reversed-refused",
     ),
     (
         {"invalid_status": 422},
         "invalid-status",
         "422, error code MissingParam",
-        {"invalid-status": "drift", "naive-refused": "drift"},
+        "invalid-status naive-refused",
     ),
-    ({"naive": "utc"}, "naive-times", "taken for UTC", {"naive-refused": "drift"}),
+    ({"naive": "utc"}, "naive-times", "taken for UTC", "naive-refused"),
     (
         {"offsets": "none"},
         "offsets",
         "+00:00 is refused with 400, error code InvalidParam",
-        {"offsets": "drift"},
+        "offsets",
     ),
-    ({"offsets": "any"}, "offsets", "+00:00 is", {}),
-    ({"comma_arrays": True}, "comma-arrays", "yes", {"comma-arrays": "drift"}),
+    ({"offsets": "any"}, "offsets", "+00:00 is", ""),
+    ({"comma_arrays": True}, "comma-arrays", "yes", "comma-arrays"),
     (
         {"unknown_instrument": "403"},
         "unknown-instrument",
         "403, error code AccessDenied",
-        {"unknown-instrument": "drift"},
+        "unknown-instrument",
     ),
     (
         {"unknown_instrument": "404"},
         "unknown-instrument",
         "404, error code NotFound",
-        {"unknown-instrument": "drift"},
+        "unknown-instrument",
     ),
-    (
-        {"order": "newest first"},
-        "order",
-        "newest first, over all instruments",
-        {"in-order": "drift"},
-    ),
-    ({"order": "by instrument"}, "order", "by instrument, then by time", {"in-order": "drift"}),
-    ({"names_instrument": True}, "instrument-named", "yes", {"items-fit": "drift"}),
-    ({"fraction_digits": 0}, "fraction-digits", "0", {}),
-    ({"fraction_digits": 7}, "fraction-digits", "7", {}),
+    ({"order": "newest first"}, "order", "newest first, over all instruments", "in-order"),
+    ({"order": "by instrument"}, "order", "by instrument, then by time", "in-order"),
+    ({"names_instrument": True}, "instrument-named", "yes", "items-fit"),
+    ({"fraction_digits": 0}, "fraction-digits", "0", ""),
+    ({"fraction_digits": 7}, "fraction-digits", "7", ""),
 ]
 
 
@@ -97,12 +88,12 @@ ALTERNATIVES: list[tuple[dict[str, Any], str, str, dict[str, str]]] = [
     ("switch", "name", "answer", "expected"), ALTERNATIVES, ids=lambda value: str(value)[:40]
 )
 def test_under_every_switch_only_its_question_has_another_answer(
-    switch: dict[str, Any], name: str, answer: str, expected: dict[str, str]
+    switch: dict[str, Any], name: str, answer: str, expected: str
 ) -> None:
     exchanges = exchanges_of(standin(**switch), budget=THOROUGH)
 
     assert facts(exchanges)[name].answer == answer
-    assert not_holding(exchanges) == expected
+    assert not_holding(exchanges) == dict.fromkeys(expected.split(), "drift")
 
 
 def test_every_alternative_of_every_switch_is_tried() -> None:

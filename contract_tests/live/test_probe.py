@@ -97,14 +97,6 @@ def test_after_a_429_nothing_more_is_sent(position: int) -> None:
     assert position < 7 or result["items-fit"].verdict == Verdict.HOLDS
 
 
-def test_two_requests_without_an_answer_are_enough() -> None:
-    def fail(request: httpx.Request) -> httpx.Response:
-        del request
-        raise httpx.ReadTimeout("slow")
-
-    assert len(names_of(httpx.MockTransport(fail))) == 2
-
-
 def test_a_body_without_end_is_abandoned() -> None:
     """A byte every ten seconds keeps every other timeout from expiring."""
     clock = FakeClock()

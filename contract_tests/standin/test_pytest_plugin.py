@@ -9,7 +9,6 @@ from pathlib import Path
 import httpx
 import pytest
 
-from mycirrus_contract.live import command
 from mycirrus_contract.pytest_plugin import MyCirrusStandin
 from tests.support.paths import ROOT
 
@@ -95,12 +94,3 @@ def test_a_key_without_scope_is_refused(mycirrus_standin: MyCirrusStandin) -> No
     )
 
     assert answer.status_code == 403
-
-
-def test_the_contract_check_holds_for_the_stand_in_of_the_fixture(
-    mycirrus_standin: MyCirrusStandin, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("MYCIRRUS_API_KEY", mycirrus_standin.key)
-    words = ["--base-url", mycirrus_standin.url, "--interval", "0", "--budget", "15"]
-
-    assert command.main([*words, "--instruments", "QT123456,QT234567"]) == 0

@@ -3,7 +3,6 @@
 import copy
 from dataclasses import replace
 from typing import Any
-from urllib.parse import urlencode
 
 import hypothesis
 import pytest
@@ -12,10 +11,9 @@ from schemathesis import Case
 
 from cirrus_ext import CirrusClient, InvalidRequestError, ranges
 from mycirrus_contract.live.served import difference_of
-from mycirrus_contract.messages import Request
 from mycirrus_contract.model import PATH, tolerant
 from mycirrus_contract.standin.adapters import Standin
-from mycirrus_contract.standin.rules import DEMO_KEY, LOG_PATH
+from mycirrus_contract.standin.rules import DEMO_KEY
 from tests.support.clients import KEY, use
 
 from .checks import WORLD
@@ -134,19 +132,6 @@ def test_another_spelling_of_the_same_time_gets_the_same_answer(
     assert spelt.request is not None
     assert spelt.request == usual.request
     assert spelt.reply == usual.reply
-
-
-@pytest.mark.parametrize("start", ["2023-01-01T00:00:00", "2023-01-01", "2023-01-01 00:00:00"])
-def test_a_naive_time_is_refused_by_the_sdk_and_by_the_stand_in(
-    client_kind: str, start: str
-) -> None:
-    query = {"instruments": ["QT123456"], "start": start, "end": YEAR[1]}
-    refused, recorder = outcome(client_kind, query)
-
-    assert refused
-    assert recorder.request is None
-    sent = Request("GET", LOG_PATH, urlencode(query, doseq=True), {"x-api-key": DEMO_KEY})
-    assert Standin(WORLD).handle(sent).status == 400
 
 
 def test_an_sdk_that_refuses_too_little_would_be_found(monkeypatch: pytest.MonkeyPatch) -> None:
