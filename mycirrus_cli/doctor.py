@@ -99,8 +99,6 @@ def run(options: Namespace) -> int:
         InvalidRequestError: Not a serial number.
     """
     server = find_base_url(options.base_url)
-    if options.serial is not None:
-        check_serial("SERIAL", options.serial)
     api_key, origin = find_key(options.api_key_file)
     found = _examine(options.serial, server, api_key)
     findings = {
@@ -120,7 +118,9 @@ def _examine(serial: str | None, server: str, api_key: Secret) -> Examination:
     """Request the log of the last days."""
     # the first instrument of the contract check
     usual = os.environ.get(INSTRUMENTS_VARIABLE, "").partition(",")[0].strip()
-    known = serial or usual or None
+    known = usual or None if serial is None else serial
+    if known is not None:
+        check_serial(INSTRUMENTS_VARIABLE if serial is None else "SERIAL", known)
     found = Examination(known or NO_SERIAL, known is not None, server)
     end = utc_now()
     with CirrusClient(api_key.reveal(), base_url=server, retry=POLICY) as client:

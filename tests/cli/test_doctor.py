@@ -99,6 +99,12 @@ def test_the_first_instrument_of_the_contract_checks_is_the_default() -> None:
     assert f"instruments={SERIAL}&" in standin.requests[0].query
 
 
+def test_an_instrument_of_the_contract_checks_that_cannot_be_sent_is_refused() -> None:
+    line = refused("doctor", MYCIRRUS_INSTRUMENTS="QT\t1,QT2")
+
+    assert line.startswith("MYCIRRUS_INSTRUMENTS has a character that cannot be printed: ")
+
+
 def test_a_text_of_the_server_does_nothing_to_the_terminal() -> None:
     body = b'{"error": "\\u001b[2J", "description": "\\u202e"}'
     standin = Standin()
