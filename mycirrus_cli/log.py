@@ -34,7 +34,7 @@ def run(options: Namespace) -> int:
         CommandError: Bad usage; nothing was sent.
         CirrusError: The API refused or failed.
     """
-    output = path_of(options.output)
+    output = path_of(options)
     form = options.format or _form_of(output)
     zone = time_zone(options.time_zone)
     if options.archive is not None:

@@ -7,6 +7,7 @@ import shutil
 import stat
 import sys
 import tempfile
+from argparse import Namespace
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -17,21 +18,33 @@ from .exits import FAILED, CommandError
 
 STANDARD_OUTPUT = {"-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"}
 # Their targets may be regular files, to which the output is appended.
-DESCRIPTOR = re.compile(r"/(?:dev|proc/self)/fd/(\d+)|/dev/std(err)")
+DESCRIPTOR = re.compile(r"/(?:dev|proc/self)/fd/(\d{1,9})|/dev/std(err)")
+DATABASE = b"SQLite format 3\0"  # how an archive begins
 # The errors of fsync on file systems that do not support it.
 NO_FSYNC = {errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EROFS}
 
 
-def path_of(output: str | None) -> Path | None:
+def path_of(options: Namespace) -> Path | None:
     """Return the path that ``--output`` names; None for standard output.
 
     Raises:
-        CommandError: It ends in a slash.
+        CommandError: It ends in a slash, or is a file that the run reads.
     """
+    output: str | None = options.output
     if output is None or output in STANDARD_OUTPUT:
         return None
     if not output or output.endswith(("/", os.sep)):
         raise CommandError(f"--output {output!r}: give the name of a file")
+    inputs = {
+        "--from": options.archive,
+        "--instruments-file": options.instruments_file,
+        "--api-key-file": options.api_key_file,
+        "standard input": "/dev/stdin" if "-" in options.serials else None,
+    }
+    for name, file in inputs.items():
+        with suppress(OSError):  # one of the two does not exist
+            if file is not None and Path(output).is_file() and Path(output).samefile(file):
+                raise CommandError(f"--output {output}: is {name} as well; give another name")
     return Path(output)
 
 
@@ -52,8 +65,12 @@ def opened(path: Path | None, *, quiet: bool = False) -> Generator[BinaryIO]:
         yield sys.stdout.buffer
         sys.stdout.flush()
     elif (stream := _stream(path)) is not None:
-        with stream:
-            yield stream
+        try:
+            with stream:
+                yield stream
+        except BrokenPipeError:
+            line = f"--output {path}: its reader closed it before the end"
+            raise CommandError(line, FAILED) from None
     else:
         with replaced(path, quiet=quiet) as file:
             yield file
@@ -65,7 +82,7 @@ def _stream(path: Path) -> BinaryIO | None:
     Raises:
         CommandError: It cannot be opened.
     """
-    with _one_line(path):
+    with one_line(f"--output {path}"):
         if descriptor := DESCRIPTOR.fullmatch(str(path)):
             return os.fdopen(os.dup(int(descriptor[1] or 2)), "wb")
         mode = path.stat().st_mode if path.exists() else stat.S_IFREG
@@ -75,14 +92,39 @@ def _stream(path: Path) -> BinaryIO | None:
 
 
 @contextmanager
-def _one_line(path: Path) -> Generator[None]:
-    """Name the option in an error of the operating system, which becomes bad usage."""
+def one_line(name: str) -> Generator[None]:
+    """Name what was given in an error of the operating system, which becomes bad usage."""
     try:
         yield
     except OSError as error:
-        raise CommandError(f"--output {path}: {error.strerror}") from None
-    except RuntimeError:  # a link to itself
-        raise CommandError(f"--output {path}: is a link that leads nowhere") from None
+        raise CommandError(f"{name}: {error.strerror}") from None
+
+
+def resolved(name: str, path: Path) -> Path:
+    """Return the file that a path leads to, which may not be there yet.
+
+    Args:
+        name: What to call it in an error.
+        path: The path.
+
+    Raises:
+        CommandError: It cannot be a file.
+    """
+    with one_line(name):
+        try:
+            target = path.resolve()
+            is_loop = target.is_symlink()  # which raises nothing in Python 3.13
+        except RuntimeError:
+            is_loop = True
+        if is_loop:
+            raise CommandError(f"{name}: is a link that leads nowhere")
+        if target.is_dir():
+            raise CommandError(f"{name}: is a folder; give the name of a file")
+        if target.exists() and not target.is_file():
+            raise CommandError(f"{name}: is not a file")
+        if not target.parent.is_dir():
+            raise CommandError(f"{name}: there is no folder {target.parent}")
+    return target
 
 
 @contextmanager
@@ -93,7 +135,7 @@ def replaced(path: Path, *, quiet: bool = False) -> Generator[BinaryIO]:
         CommandError: It cannot be written.
     """
     target = checked(path)
-    with _one_line(path):
+    with one_line(f"--output {path}"):
         # Its length does not depend on the target's name, which may be as long as a name can be.
         number, name = tempfile.mkstemp(".tmp", ".mycirrus.", target.parent)
     temporary = Path(name)
@@ -118,18 +160,15 @@ def checked(path: Path) -> Path:
     Raises:
         CommandError: It cannot, as far as can be known before.
     """
-    with _one_line(path):
-        target = path.resolve()
-        exists = target.exists()
-        if target.is_symlink():  # to itself, which raises nothing in Python 3.13
-            raise RuntimeError
-        if target.is_dir():
-            raise CommandError(f"--output {path}: is a folder; give the name of a file")
-        if exists and not target.is_file():
-            raise CommandError(f"--output {path}: is not a file; give --output - for a pipe")
-        if not target.parent.is_dir():
-            raise CommandError(f"--output {path}: there is no folder {target.parent}")
-        if exists:
+    target = resolved(f"--output {path}", path)
+    with one_line(f"--output {path}"):
+        if target.exists():
+            with suppress(PermissionError), target.open("rb") as file:
+                if file.read(len(DATABASE)) == DATABASE:
+                    raise CommandError(
+                        f"--output {path}: is a database, such as an archive of mycirrus sync; "
+                        "give another name"
+                    )
             try:
                 os.close(os.open(target, os.O_WRONLY))  # refused if read-only mount or immutable
             except PermissionError as error:

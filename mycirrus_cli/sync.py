@@ -32,6 +32,7 @@ from .text import first_few, quantity
 # So many requests in a row that fail because of the server or the connection end the run.
 MOST_FAILURES = 10
 MOST_SHOWN = 10  # entries in a line
+SERIAL = re.compile(r"[\w-]*\d[\w-]*")  # and not the name of a file, with a dot or a slash
 HEAD = re.compile("[0-9a-fA-F]{64}")
 
 
@@ -49,6 +50,11 @@ def run(options: Namespace) -> int:
     if options.check or options.head is not None:
         print(check(path, _head(options)))
         return DONE
+    if SERIAL.fullmatch(options.archive) and not path.exists():
+        raise CommandError(
+            f"{path}: there is no such archive, and it looks like a serial number; name a file "
+            f"first, such as mycirrus sync fleet.db {path}, or ./{path}"
+        )
     orders = Orders.of(options, path, utc_now())
     if options.dry_run:
         _show(orders)

@@ -7,6 +7,7 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from mycirrus_cli.exits import BAD_USAGE, FAILED, UNREACHABLE, CommandError
+from mycirrus_cli.output import resolved
 
 from .schema import APPLICATION_ID, SCHEMA, VERSION
 
@@ -21,16 +22,7 @@ def path_of(name: str) -> Path:
     Raises:
         CommandError: It cannot be a file.
     """
-    try:
-        target = Path(name).resolve()
-    except (OSError, RuntimeError):  # Python 3.11 and 3.12 call a link to itself a RuntimeError
-        raise CommandError(f"{name}: is a link that leads nowhere") from None
-    if target.is_dir():
-        raise CommandError(f"{name or '.'}: is a folder; give the name of a file")
-    if target.exists() and not target.is_file():
-        raise CommandError(f"{name}: is not a file")
-    if not target.parent.is_dir():
-        raise CommandError(f"{name}: there is no folder {target.parent}")
+    resolved(name or ".", Path(name))
     return Path(name)
 
 

@@ -182,8 +182,6 @@ def opened(options: Namespace) -> Generator[Reading]:
         if getattr(options, name, None):
             raise CommandError(f"--from sends no request: leave out {option}")
     path = path_of(options.archive)
-    if options.output is not None and Path(options.output).resolve() == path.resolve():
-        raise CommandError(f"--output {options.output}: is the archive itself")
     with opened_to_read(path) as connection:
         state = State(fitting(path, connection))
         starts = {serial: time_of(one.start) for serial, one in state.instruments.items()}

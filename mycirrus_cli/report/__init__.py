@@ -37,7 +37,7 @@ def run(options: Namespace) -> int:
         CirrusError: The API refused or failed.
     """
     created = utc_now().replace(microsecond=0)
-    output = path_of(options.output)
+    output = path_of(options)
     if output is not None and output.suffix.lower() not in SUFFIXES:
         raise CommandError(
             f"--output {output}: the report is HTML; give a name such as report.html"

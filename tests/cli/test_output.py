@@ -5,10 +5,12 @@ import gc
 import io
 import os
 import socket
+import sqlite3
 import stat
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO, cast
 
@@ -16,7 +18,9 @@ import pytest
 
 from mycirrus_cli.arguments import FORMATS
 from mycirrus_cli.main import main
+from mycirrus_contract.messages import Reply, Request
 from mycirrus_contract.standin.adapters import Standin, serve
+from mycirrus_contract.standin.rules import DEMO_KEY
 from tests.support.command import (
     FLEET,
     LINES,
@@ -191,8 +195,13 @@ def test_a_name_may_be_as_long_as_the_file_system_allows(tmp_path: Path) -> None
         ("no/where.csv", "there is no folder"),
         ("file/log.csv", "there is no folder"),
         ("link", "is a link that leads nowhere"),
-        ("socket", "is not a file; give --output - for a pipe"),
+        ("socket", "is not a file"),
         ("/dev/fd/987", "Bad file descriptor"),
+        ("/dev/fd/99999999999999999999", "No such file or directory"),
+        ("list", "--output list: is --instruments-file as well; give another name\n"),
+        ("hard-link", "--output hard-link: is --instruments-file as well; give another name\n"),
+        ("key", "--output key: is --api-key-file as well; give another name\n"),
+        ("fleet", "--output fleet: is a database, such as an archive of mycirrus sync; give"),
     ],
 )
 def test_an_output_that_cannot_be_written_is_refused_before_a_request(
@@ -203,8 +212,15 @@ def test_an_output_that_cannot_be_written_is_refused_before_a_request(
     Path("link").symlink_to("link")
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind("socket")
+    Path("list").write_text("QT234567")
+    Path("hard-link").hardlink_to("list")
+    Path("key").write_text(DEMO_KEY)
+    Path("key").chmod(0o600)
+    with closing(sqlite3.connect("fleet")) as connection:
+        connection.execute("CREATE TABLE empty (id)")
+    inputs = ("--instruments-file", "list", "--api-key-file", "key")
 
-    assert line in refused(*LOG, "--output", name, cwd=tmp_path)
+    assert line in refused(*LOG, *inputs, "--output", name, cwd=tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -260,6 +276,25 @@ def test_a_named_pipe_gets_the_output(tmp_path: Path) -> None:
     assert done.returncode == 0
     assert received[0].count(b"\n") == LINES
     assert list(tmp_path.iterdir()) == [pipe]
+
+
+@not_on_windows("a named pipe is no file")
+def test_a_named_pipe_that_its_reader_closes_before_the_end_is_an_error(tmp_path: Path) -> None:
+    """Unlike standard output: what ``--output`` names is not complete."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+
+    class Closing(Standin):
+        def handle(self, request: Request) -> Reply:
+            with suppress(OSError):
+                os.close(reader)
+            return super().handle(request)
+
+    done = mycirrus(*LOG, "--concurrency", "1", "--output", str(pipe), standin=Closing())
+
+    assert done.returncode == 1
+    assert done.stderr == f"mycirrus: --output {pipe}: its reader closed it before the end\n"
 
 
 @not_on_windows("there is no /dev/fd")

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.archive import Site, written
-from tests.support.command import NOWHERE
+from tests.support.command import NOWHERE, mycirrus
+from tests.support.windows import not_on_windows
 
 FIRST = ("QT1", "--start", "2023-01-01")
 
@@ -93,6 +94,8 @@ def test_a_missing_or_an_empty_file_cannot_be_read(command: str, tmp_path: Path)
         (["fleet.db", *FIRST, "--retire", "QT2"], "--retire QT2: fleet.db does not request it\n"),
         (["no/fleet.db", *FIRST], "no/fleet.db: there is no folder "),
         (["", *FIRST], ".: is a folder; give the name of a file\n"),
+        (["n" * 300 + ".db", *FIRST], "n" * 300 + ".db: File name too long\n"),
+        (["QT123456", "QT234567", "--last", "1y"], "QT123456: there is no such archive, and it "),
         (["fleet.db", *FIRST, "--head", "ab"], "--head needs --check\n"),
         (["fleet.db", *FIRST, "--base-url", "x"], "base_url must be an address"),
         (["fleet.db", *FIRST, "--api-key-file", "no"], "--api-key-file: No such file"),
@@ -129,6 +132,18 @@ def test_a_name_always_means_a_file(name: str, tmp_path: Path) -> None:
 
     assert done.stdout.startswith(f"{name} fits its chain: 1 run, 1 entry, head ")
     assert list(tmp_path.iterdir()) == [tmp_path / name]
+
+
+@not_on_windows("a folder that is in use cannot be removed")
+def test_in_a_folder_that_was_removed_no_name_means_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    done = mycirrus("sync", "fleet.db", *FIRST)
+
+    assert (done.returncode, done.stderr) == (2, "mycirrus: fleet.db: No such file or directory\n")
 
 
 def test_a_link_to_an_archive_is_followed(tmp_path: Path) -> None:

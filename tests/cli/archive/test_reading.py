@@ -166,7 +166,7 @@ def test_an_archive_that_does_not_fit_its_chain_is_not_shown(site: Site) -> None
         (["--api-key-file", "key"], "leave out --api-key-file"),
         (["--base-url", "http://127.0.0.1:8/v1"], "leave out --base-url"),
         (["--concurrency", "2"], "leave out --concurrency"),
-        (["--output", "fleet.db", "--format", "csv"], "--output fleet.db: is the archive itself"),
+        (["--output", "fleet.db", "--format", "csv"], "--output fleet.db: is --from as well"),
         (["--start", "2030-01-01"], "--start must be before --end"),
         (["--from", "other.db"], "other.db: there is no such file"),
         (["--from", "."], ".: is a folder"),
