@@ -5,8 +5,10 @@ Pure: no clock, no waiting. All requests of a client share one limiter; threads 
 There is no limit until a 429 comes. Then the rate is measured: the number of accepted requests,
 divided by the time that they took *and* the wait that the 429 asks for. (Without that wait, a first
 burst would measure a thousand a second.) The time begins with the first answer: while the first
-connections are made, nothing can be accepted. From the rate the client begins a little lower, and
-goes up slowly, because a server says when it is too high and never when it is too low.
+connections are made, nothing can be accepted. It begins anew after a pause in which nothing was to
+be sent: what was accepted before says nothing about the rate. From the rate the client begins a
+little lower, and goes up slowly, because a server says when it is too high and never when it is too
+low.
 """
 
 import threading
@@ -18,6 +20,10 @@ MIN_SAMPLES = 5
 # What is taken of the first rate: at exactly its rate a server with a small burst refuses at once.
 # Later rates are a little low by themselves, because waits are longer than asked.
 FIRST_MARGIN = 0.95
+# A pause of more than so many seconds, from an answer to the next request, ends a measurement.
+MAX_PAUSE = 1.0
+# Requests a second; a client never sends fewer because of the rate. It is one in 60 s.
+MIN_RATE = 1 / 60
 # How much the rate grows in a second: 429s are then seconds apart, and few.
 GROWTH = 0.01
 # After so many seconds of growth there is no limit any more (a factor of 20,000).
@@ -35,6 +41,7 @@ class AdaptiveRateLimiter:
         self._measuring_until: float | None = None  # when the wait ends that a 429 asked for
         self._measured: tuple[float, float] | None = None  # requests a second, and when measured
         self._next = float("-inf")
+        self._busy_until = float("-inf")  # an answer came, or a wait after a 429 ends
 
     def cooldown_left(self, now: float) -> float:
         """Return the seconds for which nothing is sent, because a 429 asked for it."""
@@ -55,6 +62,9 @@ class AdaptiveRateLimiter:
             0 if it may be sent now, else the seconds after which to ask again.
         """
         with self._lock:
+            if now - max(self._busy_until, self._cooldown_until, self._next) > MAX_PAUSE:
+                self._accepted, self._measuring_since = 0, float("inf")
+                self._measuring_until = None
             if now < self._cooldown_until:
                 return self._cooldown_until - now
             self._measure(now)
@@ -75,7 +85,7 @@ class AdaptiveRateLimiter:
         needed, margin = (MIN_FIRST_SAMPLES, FIRST_MARGIN) if first else (MIN_SAMPLES, 1.0)
         took = self._measuring_until - self._measuring_since
         if self._accepted >= needed and took > 0:
-            self._measured = (margin * self._accepted / took, now)
+            self._measured = (max(MIN_RATE, margin * self._accepted / took), now)
             self._measuring_since, self._accepted = self._measuring_until, 0
         self._measuring_until = None
 
@@ -84,6 +94,7 @@ class AdaptiveRateLimiter:
         with self._lock:
             self._accepted += 1
             self._measuring_since = min(self._measuring_since, now)
+            self._busy_until = max(self._busy_until, now)
 
     def on_throttled(self, now: float, *, retry_after: float | None, wait: float) -> None:
         """Record a 429 after which the client waits.
@@ -95,6 +106,7 @@ class AdaptiveRateLimiter:
         """
         with self._lock:
             self._measuring_since = min(self._measuring_since, now)
+            self._busy_until = max(self._busy_until, now + wait)
             # Several 429s at once pause as long as the first of them: each wait has its own jitter.
             if retry_after is not None and now + retry_after > self._cooldown_until:
                 self._cooldown_until = now + wait

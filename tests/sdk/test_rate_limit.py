@@ -17,6 +17,7 @@ from cirrus_ext.rate_limit import (
     FIRST_MARGIN,
     GROWTH,
     MAX_GROWTH_SECONDS,
+    MAX_PAUSE,
     MIN_SAMPLES,
     AdaptiveRateLimiter,
 )
@@ -111,6 +112,47 @@ def test_an_idle_client_saves_up_no_requests() -> None:
     taken = sum(limiter.acquire_permit(now) == 0.0 for _ in range(100))
 
     assert taken <= 2
+
+
+@pytest.mark.parametrize("pause", [MAX_PAUSE + 0.1, 20.0, 6 * 3600.0])
+def test_a_rate_is_not_measured_over_a_pause(pause: float) -> None:
+    """A request now and then, one `Retry-After: 1`, and no reason to send more slowly."""
+    limiter, now = AdaptiveRateLimiter(), 0.0
+    for _ in range(5):
+        assert limiter.acquire_permit(now) == 0.0
+        limiter.on_accepted(now + 0.1)
+        now += 0.1 + pause
+    limiter.acquire_permit(now)
+    limiter.on_throttled(now, retry_after=1.0, wait=1.5)
+
+    assert limiter.acquire_permit(now + 1.5) == 0.0
+    assert limiter.rate(now + 1.5) is None
+
+
+@pytest.mark.parametrize("retry_after", [20.0, None])
+def test_a_wait_after_a_429_is_no_pause(retry_after: float | None) -> None:
+    """A request in 20 s, and a 429 for each that comes sooner."""
+    limiter, now = AdaptiveRateLimiter(), 0.0
+    for _ in range(2):
+        limiter.acquire_permit(now)
+        limiter.on_accepted(now)
+        limiter.on_throttled(now, retry_after=retry_after, wait=20.0)
+        now += 20.0
+    limiter.acquire_permit(now)
+
+    assert limiter.rate(now) == pytest.approx(FIRST_MARGIN * 2 / 40)
+
+
+@pytest.mark.parametrize(("accepted", "seconds", "asked"), [(2, 5_000.0, 1.0), (2, 0.1, 1e6)])
+def test_the_rate_makes_no_request_wait_longer_than_a_minute(
+    accepted: int, seconds: float, asked: float
+) -> None:
+    limiter = AdaptiveRateLimiter()
+    now = measured(limiter, accepted=accepted, seconds=seconds, asked=asked)
+    while (wait := limiter.acquire_permit(now)) == 0.0:
+        pass
+
+    assert wait == pytest.approx(60.0)
 
 
 def test_the_rate_grows_slowly_until_there_is_no_limit() -> None:
