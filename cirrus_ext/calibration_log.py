@@ -4,6 +4,7 @@ Pure: what does not fit the contract is a `MismatchError` with a JSON path.
 """
 
 import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from operator import attrgetter
@@ -59,6 +60,20 @@ def check_window(window: object) -> None:
         raise InvalidRequestError(
             f"window must be one of {CALIBRATION_LOG}: this is one of {window.operation!r}"
         )
+
+
+def check_windows(windows: Iterable[HistoryWindow]) -> Iterator[HistoryWindow]:
+    """Return an iterator over windows; each is checked when its turn comes.
+
+    Raises:
+        InvalidRequestError: Not an iterable.
+    """
+    try:
+        return iter(windows)
+    except TypeError:
+        raise InvalidRequestError(
+            f"windows must be a list of HistoryWindow: {windows!r}; see plan_history"
+        ) from None
 
 
 def request_arguments(

@@ -12,7 +12,7 @@ from mycirrus_client import AuthenticatedClient
 from mycirrus_client.models import CalibrationLogItem
 
 from . import bodies, calibration_log, http, settings
-from .calibration_log import CalibrationRecord, MismatchError, items_of, records_of
+from .calibration_log import CalibrationRecord, MismatchError, check_windows, items_of, records_of
 from .call import Context
 from .clock import Clock
 from .errors import ConfigurationError
@@ -235,10 +235,9 @@ class CirrusClient(_Client[http.HTTPClient, http.Transport]):
             CirrusError: A window failed. If ordered, all windows before it were yielded, else all
                 that were requested. It is the ``window`` of the error, the first of several.
         """
-        stop = self._http.new_stop()
+        stop, check = self._http.new_stop(), self._http.check_process
         fetch, workers = partial(self._fetch, stop=stop), self._settings.max_concurrency
-        check = self._http.check_process
-        return fetch_windows(windows, fetch, workers, stop, check, ordered=ordered)
+        return fetch_windows(check_windows(windows), fetch, workers, stop, check, ordered=ordered)
 
     def fetch_window(self, window: HistoryWindow) -> list[CalibrationRecord]:
         """Fetch one window of a history: one request.
@@ -321,7 +320,8 @@ class AsyncCirrusClient(_Client[http.AsyncHTTPClient, http.AsyncTransport]):
     ) -> AsyncGenerator[tuple[HistoryWindow, list[CalibrationRecord]]]:
         """Fetch windows, several at a time: see `CirrusClient.history_windows`."""
         workers, check = self._settings.max_concurrency, self._http.check_open
-        return fetch_windows_async(windows, self.fetch_window, workers, check, ordered=ordered)
+        given = check_windows(windows)
+        return fetch_windows_async(given, self.fetch_window, workers, check, ordered=ordered)
 
     async def fetch_window(self, window: HistoryWindow) -> list[CalibrationRecord]:
         """Fetch one window of a history: see `CirrusClient.fetch_window`."""

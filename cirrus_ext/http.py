@@ -49,8 +49,12 @@ class _CirrusClient:
     is_closed: bool
     _slots: Any
     _hook: Callable[[Response], object]
+    _transport_class: type
 
     def __init__(self, settings: Settings, *, transport: Any, clock: Clock) -> None:
+        if transport is not None and not isinstance(transport, self._transport_class):
+            kind = self._transport_class.__name__
+            raise ConfigurationError(f"transport must be an httpx.{kind}: {transport!r}")
         workers = settings.max_concurrency
         self._host = urlsplit(settings.base_url).hostname or ""
         with translate_errors():
@@ -94,15 +98,15 @@ class _CirrusClient:
         return request
 
     def _get_proxy_map(self, proxy: Any, allow_env_proxies: bool) -> dict[str, Any]:  # noqa: FBT001
-        """Read the proxies of the environment as httpx does, and addresses in NO_PROXY, too.
+        """Read the proxies of the environment as httpx does, and all that NO_PROXY may have.
 
+        Addresses and networks are looked for here. What httpx takes for an invalid URL is left out.
         The name is private to httpx. If it changes one day, httpx refuses such a NO_PROXY.
         """
         if is_in_no_proxy(self._host):
             return {}
         proxies: dict[str, Any] = super()._get_proxy_map(proxy, allow_env_proxies)  # type: ignore[misc]
-        ranges = {name for name in proxies if name.startswith("all://") and {*"[/"} & {*name[6:]}}
-        return {name: value for name, value in proxies.items() if name not in ranges}
+        return {name: url for name, url in proxies.items() if url is not None or _is_url(name)}
 
     def _start_call(self, request: httpx.Request) -> Call:
         context: Context = request.extensions.get(CONTEXT, Context())
@@ -113,6 +117,7 @@ class HTTPClient(_CirrusClient, httpx.Client):
     """An httpx client that keeps the promises of its settings, for requests without ``stream``."""
 
     _hook = staticmethod(bodies.prepare_headers)
+    _transport_class = Transport
 
     def __init__(self, settings: Settings, *, transport: Transport | None, clock: Clock) -> None:
         self._slots = threading.BoundedSemaphore(settings.max_concurrency)
@@ -186,6 +191,7 @@ class AsyncHTTPClient(_CirrusClient, httpx.AsyncClient):
     """The same as `HTTPClient`, in an event loop."""
 
     _hook = staticmethod(_prepare_headers_async)
+    _transport_class = AsyncTransport
 
     def __init__(
         self, settings: Settings, *, transport: AsyncTransport | None, clock: Clock
@@ -278,6 +284,12 @@ class AsyncHTTPClient(_CirrusClient, httpx.AsyncClient):
             while self._limits:  # noqa: ASYNC110 - they end within a few iterations of the loop
                 await asyncio.sleep(0)
         await super().aclose()
+
+
+def _is_url(text: str) -> bool:
+    with suppress(httpx.InvalidURL):
+        return bool(httpx.URL(text))
+    return False
 
 
 class _MaskedHeaders(httpx.Headers):

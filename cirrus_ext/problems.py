@@ -62,7 +62,11 @@ def _is_transient(error: Exception) -> bool:
         return int(status[0]) in RETRYABLE_STATUSES  # what the proxy answered to CONNECT
     if isinstance(error, httpx.UnsupportedProtocol | httpx.LocalProtocolError):
         return False
-    return not isinstance(_root_of(error), ssl.SSLCertVerificationError)
+    root = _root_of(error)
+    if type(root) is ssl.SSLError and isinstance(error, httpx.ConnectError):
+        # Both sides do not speak the same TLS. (Where a connection breaks, it is a subclass.)
+        return root.reason == "TLSV1_ALERT_INTERNAL_ERROR"
+    return not isinstance(root, ssl.SSLCertVerificationError)
 
 
 def _root_of(error: Exception) -> BaseException | None:

@@ -100,22 +100,27 @@ def as_utc(name: str, value: datetime | str) -> datetime:
             f"{type(value).__name__}"
         )
     try:
-        if value.utcoffset() is None:
-            raise InvalidRequestError(
-                f"{name} must say its time zone: {value.isoformat()} is naive; "
-                "for UTC add tzinfo=datetime.UTC"
-            )
-        moment = value.astimezone(UTC)
-        if getattr(value, "nanosecond", 0):  # pandas has datetimes that are finer than Python's
-            raise InvalidRequestError(f"{name} must not be finer than microseconds: {value!r}")
-        # A plain datetime, whatever subclass came in.
-        return datetime.combine(moment.date(), moment.time(), UTC)
-    except OverflowError:  # an offset leads out of the years 1 to 9999: clamp
-        return EARLIEST if value.year == 1 else LATEST
-    except (TypeError, ValueError) as error:  # such as NaT of pandas
-        if isinstance(error, InvalidRequestError):
-            raise
+        moment = _in_utc(value)
+    except Exception as error:  # such as NaT of pandas, or what a tzinfo raises
+        if isinstance(error, OverflowError) and value.year in {1, 9999}:
+            return EARLIEST if value.year == 1 else LATEST  # an offset leads out of these years
         raise InvalidRequestError(f"{name} is not a point in time: {value!r}") from error
+    if moment is None:
+        raise InvalidRequestError(
+            f"{name} must say its time zone: {value.isoformat()} is naive; "
+            "for UTC add tzinfo=datetime.UTC"
+        )
+    if getattr(value, "nanosecond", 0):  # pandas has datetimes that are finer than Python's
+        raise InvalidRequestError(f"{name} must not be finer than microseconds: {value!r}")
+    return moment
+
+
+def _in_utc(value: datetime) -> datetime | None:
+    """Return a plain datetime, whatever subclass came in; None for a naive one."""
+    if value.utcoffset() is None:
+        return None
+    moment = value.astimezone(UTC)
+    return datetime.combine(moment.date(), moment.time(), UTC)
 
 
 def _parse(name: str, text: str) -> datetime:

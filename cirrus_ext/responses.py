@@ -37,11 +37,12 @@ class Gunzip:
             zlib.error: It is not gzip.
         """
         decoded = b""
-        while data:
+        # Zeros may follow a member.
+        while data := data.lstrip(b"\0") if self._member.eof else data:
             if self._member.eof:
                 self._member = zlib.decompressobj(wbits=31)
             decoded += self._member.decompress(data)
-            data = self._member.unused_data.lstrip(b"\0")  # zeros may follow the last member
+            data = self._member.unused_data
         return decoded
 
     @property
@@ -52,7 +53,8 @@ class Gunzip:
 
 def is_cut_off(content: bytes) -> bool:
     """Return whether a body is the beginning of a JSON array or object, and not all of it."""
-    if content.lstrip()[:1] not in {b"[", b"{"}:
+    encoding = json.detect_encoding(content)
+    if content.decode(encoding, "ignore").lstrip()[:1] not in {"[", "{"}:
         return False
     try:
         json.loads(content)
@@ -65,7 +67,7 @@ def is_cut_off(content: bytes) -> bool:
         in_a_name = any(name.startswith(rest) for name in ("true", "false", "null"))
         return in_a_string or in_a_number or in_a_name
     except UnicodeDecodeError as error:
-        return error.reason == "unexpected end of data"
+        return error.reason in {"unexpected end of data", "truncated data"}  # of UTF-8, of UTF-16
     except (RecursionError, ValueError):  # too deep, or a number of too many digits
         return False
     return False

@@ -15,6 +15,9 @@ from .ranges import HistoryWindow
 # 408 and 429 say "later"; a 5xx may pass, but not 501, 505 and 511.
 RETRYABLE_STATUSES = frozenset({408, 429, *range(500, 600)}) - {501, 505, 511}
 
+# The longest time that a setting may have, in seconds: 11 days. Operating systems take no more than
+# 2**31 milliseconds.
+LONGEST = 1e6
 _FOREVER = 1e10  # seconds; some 300 years
 
 # RFC 9110, section 10.2.3, says delay-seconds are digits. Some servers send a fraction, and a
@@ -24,7 +27,7 @@ _DELAY_SECONDS = re.compile(r"[0-9]+(\.[0-9]*)?([ \t]*,[ \t]*[0-9]+(\.[0-9]*)?)*
 
 @dataclass(frozen=True, kw_only=True)
 class RetryPolicy:
-    """How often to try, and how long to wait in between. All times are in seconds.
+    """How often to try, and how long to wait in between. Times are in seconds, at most 1,000,000.
 
     Args:
         max_attempts: Requests in all for one call; 1 turns retries off.
@@ -63,14 +66,16 @@ class RetryPolicy:
 
 
 def check_seconds(name: str, value: object, *, above_zero: bool = False) -> None:
-    """Refuse a value that is not a finite number of seconds.
+    """Refuse a value that is not a number of seconds up to `LONGEST`.
 
     Raises:
-        ConfigurationError: Of the wrong type, infinite, or below the bound.
+        ConfigurationError: Of the wrong type or out of bounds.
     """
     bound = "more than 0" if above_zero else "0 or more"
     number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not number or not 0 <= value < _FOREVER or (above_zero and value == 0):  # type: ignore[operator]  # a number
+    if number and value > LONGEST:  # type: ignore[operator]  # a number
+        bound = f"at most {LONGEST:.0f}"
+    if not number or not 0 <= value <= LONGEST or (above_zero and value == 0):  # type: ignore[operator]  # a number
         raise ConfigurationError(f"{name} must be a number of seconds, {bound}: {value!r:.40}")
 
 

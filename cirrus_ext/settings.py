@@ -18,6 +18,7 @@ from .retry import RetryEvent, RetryPolicy, check_seconds
 DEFAULT_BASE_URL = "https://api.mycirrus.cloud/v1"
 DEFAULT_TIMEOUT = 30.0  # seconds
 DEFAULT_MAX_CONCURRENCY = 4
+MAX_CONCURRENCY = 1000
 API_KEY_VARIABLE = "MYCIRRUS_API_KEY"
 BASE_URL_VARIABLE = "MYCIRRUS_BASE_URL"
 
@@ -163,8 +164,10 @@ class Settings:
             raise ConfigurationError(f"retry must be a RetryPolicy: {self.retry!r}")
         check_seconds("timeout", self.timeout, above_zero=True)
         workers = self.max_concurrency
-        if not isinstance(workers, int) or isinstance(workers, bool) or workers < 1:
-            raise ConfigurationError(f"max_concurrency must be a whole number from 1: {workers!r}")
+        if type(workers) is not int or not 1 <= workers <= MAX_CONCURRENCY:
+            raise ConfigurationError(
+                f"max_concurrency must be a whole number from 1 to {MAX_CONCURRENCY}: {workers!r}"
+            )
         if not isinstance(self.verify, bool | ssl.SSLContext):
             raise ConfigurationError(
                 f"verify must be True, False or an ssl.SSLContext: {self.verify!r}"

@@ -6,13 +6,14 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 import trustme
 
-from cirrus_ext import APIConnectionError
+from cirrus_ext import APIConnectionError, RetryPolicy
 from tests.support.clients import KEY, ask, use
-from tests.support.faulty_server import LOOPBACK, answer, faulty
+from tests.support.faulty_server import LOOPBACK, answer, faulty, hang_up
 
 
 @contextmanager
@@ -83,6 +84,40 @@ def test_a_certificate_of_an_unknown_authority_is_refused(
         with pytest.raises(APIConnectionError, match="CERTIFICATE_VERIFY_FAILED"):
             use(client_kind, ask, base_url=server.base_url)
         assert server.connections == 1
+
+
+def test_a_server_that_speaks_no_tls_or_another_version_is_asked_once(
+    client_kind: str, server_context: ssl.SSLContext
+) -> None:
+    with proxy() as (address, heads):
+        with pytest.raises(APIConnectionError, match="WRONG_VERSION_NUMBER"):
+            use(client_kind, ask, base_url=address.replace("http:", "https:"))
+        assert len(heads) == 1
+
+    server_context.maximum_version = ssl.TLSVersion.TLSv1_2
+    newer = ssl.create_default_context()
+    newer.minimum_version = ssl.TLSVersion.TLSv1_3
+    with faulty(answer(), context=server_context) as server:
+        with pytest.raises(APIConnectionError, match="ALERT_PROTOCOL_VERSION"):
+            use(client_kind, ask, base_url=server.base_url, verify=newer)
+        assert server.connections == 1
+
+
+def test_a_connection_that_breaks_in_the_tls_handshake_is_tried_again(client_kind: str) -> None:
+    with faulty(hang_up, context=cast("Any", ClosingContext())) as server:
+        with pytest.raises(APIConnectionError):
+            use(client_kind, ask, base_url=server.base_url, retry=RetryPolicy(backoff_base=0.01))
+        assert server.connections == 4
+
+
+class ClosingContext:
+    """Closes each connection, and does no handshake."""
+
+    def wrap_socket(self, plug: socket.socket, *, server_side: bool) -> socket.socket:
+        del server_side
+        plug.recv(65536)
+        plug.close()
+        raise OSError
 
 
 def test_ssl_cert_file_names_further_authorities(

@@ -18,9 +18,11 @@ from cirrus_ext import (
     CalibrationRecord,
     CirrusClient,
     HistoryWindow,
+    InvalidRequestError,
     RetryPolicy,
     plan_history,
 )
+from tests.support.clients import use
 
 Answer = tuple[HistoryWindow, list[CalibrationRecord]]
 
@@ -129,6 +131,12 @@ def test_windows_come_in_the_order_given_even_if_the_first_is_answered_last(
         assert [window for window, _ in answers] == PLAN
 
     assert server.answered[ahead - 1] == PLAN[0].instrument
+
+
+@pytest.mark.parametrize("windows", [None, 5, PLAN[0]], ids=["None", "5", "one window"])
+def test_what_is_not_a_list_of_windows_is_refused(client_kind: str, windows: Any) -> None:
+    with pytest.raises(InvalidRequestError, match="windows must be a list of HistoryWindow"):
+        use(client_kind, lambda client: client.history_windows(windows))
 
 
 def test_unordered_windows_come_as_soon_as_they_are_there(client_kind: str) -> None:

@@ -5,7 +5,7 @@ import pickle
 import re
 import time
 from dataclasses import asdict
-from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -244,6 +244,24 @@ class NaT(datetime):
 
     def utcoffset(self) -> None:
         raise ValueError("NaTType does not support utcoffset")
+
+
+class BrokenZone(tzinfo):
+    """A time zone that raises an error."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+    def utcoffset(self, _: datetime | None, /) -> timedelta:
+        raise self.error
+
+    tzname = dst = utcoffset  # type: ignore[assignment]  # never called
+
+
+@pytest.mark.parametrize("error", [NotImplementedError(), KeyError("x"), OverflowError()])
+def test_a_time_whose_zone_raises_an_error_is_refused(error: Exception) -> None:
+    with pytest.raises(InvalidRequestError, match="start is not a point in time"):
+        as_utc("start", datetime(2023, 1, 1, tzinfo=BrokenZone(error)))
 
 
 def test_datetimes_of_pandas_become_plain_datetimes(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,7 @@
 """A client with invalid settings is not made."""
 
 import traceback
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import pytest
@@ -24,10 +24,13 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"base_url": 5}, "base_url must be a str: int"),
     ({"timeout": 0}, "timeout must be a number of seconds, more than 0: 0"),
     ({"timeout": None}, "timeout must be a number of seconds, more than 0: None"),
-    ({"timeout": float("inf")}, "timeout must be a number of seconds, more than 0: inf"),
+    ({"timeout": float("inf")}, "timeout must be a number of seconds, at most 1000000: inf"),
+    ({"timeout": 9.3e9}, "timeout must be a number of seconds, at most 1000000: 9300000000.0"),
     ({"timeout": True}, "timeout must be a number of seconds, more than 0: True"),
-    ({"max_concurrency": 0}, "max_concurrency must be a whole number from 1: 0"),
-    ({"max_concurrency": 2.0}, "max_concurrency must be a whole number from 1: 2.0"),
+    ({"max_concurrency": 0}, "max_concurrency must be a whole number from 1 to 1000: 0"),
+    ({"max_concurrency": 2.0}, "max_concurrency must be a whole number from 1 to 1000: 2.0"),
+    ({"max_concurrency": 2**62}, "max_concurrency must be a whole number from 1 to 1000: 46116"),
+    ({"transport": object()}, "BaseTransport: <object object at"),
     ({"retry": 3}, "retry must be a RetryPolicy: 3"),
     ({"retry": None}, "retry must be a RetryPolicy: None"),
     ({"verify": "ca.pem"}, "verify must be True, False or an ssl.SSLContext: 'ca.pem'"),
@@ -45,6 +48,13 @@ def test_a_bad_setting_is_refused_with_name_bound_and_value(
 
     assert says in str(caught.value)
     assert isinstance(caught.value, ValueError)
+
+
+def test_a_transport_of_the_other_client_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match=r"must be an httpx\.BaseTransport: <httpx"):
+        CirrusClient(KEY, transport=cast("Any", httpx.AsyncHTTPTransport()))
+    with pytest.raises(ConfigurationError, match=r"must be an httpx\.AsyncBaseTransport: <httpx"):
+        AsyncCirrusClient(KEY, transport=cast("Any", httpx.HTTPTransport()))
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from cirrus_ext import (
     ConfigurationError,
     RetryPolicy,
 )
-from cirrus_ext.responses import is_cut_off
+from cirrus_ext.responses import Gunzip, is_cut_off
 from cirrus_ext.settings import Secret
 from tests.support import clients
 from tests.support.clients import END, START, ask, use
@@ -113,13 +113,14 @@ def test_a_body_without_a_length_that_breaks_off_is_requested_again(
         ' {"a\\u00e9\\"\\/": [1E+5, 0.1e-7]}',
     ],
 )
-def test_every_beginning_of_a_json_array_or_object_is_cut_off(content: str) -> None:
-    whole = content.encode()
-    start = len(whole) - len(whole.lstrip())
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
+def test_every_beginning_of_a_json_array_or_object_is_cut_off(content: str, encoding: str) -> None:
+    whole = content.encode(encoding)
+    start = len(content[: len(content) - len(content.lstrip()) + 1].encode(encoding))
 
-    assert all(is_cut_off(whole[:end]) for end in range(start + 1, len(whole)))
+    assert all(is_cut_off(whole[:end]) for end in range(start, len(whole)))
     assert not is_cut_off(whole)
-    assert not is_cut_off(whole + b"]")
+    assert not is_cut_off((content + "]").encode(encoding))
 
 
 @pytest.mark.parametrize(
@@ -127,6 +128,15 @@ def test_every_beginning_of_a_json_array_or_object_is_cut_off(content: str) -> N
 )
 def test_what_is_invalid_is_not_cut_off(content: bytes) -> None:
     assert not is_cut_off(content)
+
+
+def test_zeros_after_a_member_of_gzip_may_come_in_any_chunk() -> None:
+    padded = gzip.compress(b"[1") + bytes(3) + gzip.compress(b"]") + bytes(2)
+    for size in (1, 7, len(padded)):
+        gunzip = Gunzip()
+        chunks = [padded[start : start + size] for start in range(0, len(padded), size)]
+        assert b"".join(map(gunzip.decode, chunks)) == b"[1]"
+        assert gunzip.is_complete
 
 
 @pytest.mark.parametrize("content", [b"<html>", b"", WHOLE + b"x", b"tru", b"[" + b"1" * 5_000])
@@ -225,9 +235,11 @@ def test_to_look_for_the_key_takes_a_time_that_grows_with_the_body_alone() -> No
         ("127.0.0.1,fd07:b51a:cc66:f0::/64", False),
         ("127.0.0.0/8", False),
         ("10.0.0.0/8,::1", True),
+        ("m\u00fcller.example,host:port,a\tb,\u200b,127.0.0.1", False),
+        ("m\u00fcller.example,host:port,a\tb,\u200b", True),
     ],
 )
-def test_no_proxy_may_name_ipv6_and_networks(
+def test_no_proxy_may_name_what_httpx_does_not_know(
     client_kind: str, no_proxy: str, proxied: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with faulty(answer()) as proxy, faulty(answer()) as server:
