@@ -15,6 +15,7 @@ Change = tuple[Any, ...]
 
 FIRST = bytes(hashlib.sha256().digest_size)  # stands for the hash before the first commit
 _NONE: Change = ("", None)  # after the last one
+_STATISTICS = {("table", "sqlite_stat1"), ("table", "sqlite_stat4")}
 _ENCODER = json.JSONEncoder(separators=(",", ":"))
 
 
@@ -104,4 +105,4 @@ def _expected_schema() -> set[tuple[str, ...]]:
 def _schema(connection: sqlite3.Connection) -> set[tuple[str, ...]]:
     """Return all tables, indices, views and triggers, except the statistics of ANALYZE."""
     rows = connection.execute("SELECT type, name, tbl_name, sql FROM sqlite_master")
-    return {row for row in rows if not row[1].startswith("sqlite_stat")}
+    return {row for row in rows if row[:2] not in _STATISTICS}

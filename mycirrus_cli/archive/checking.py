@@ -15,13 +15,17 @@ def fitting(path: Path, connection: sqlite3.Connection) -> Iterator[Commit]:
     """Yield the commits of an archive, each after it was verified.
 
     Raises:
-        CommandError: One does not fit.
+        CommandError: One does not fit, or the file is damaged, its index included.
     """
     try:
         yield from verified(connection)
     except BrokenChainError as error:
         where = _place_of(error.number, connection)
         raise CommandError(f"{path}: does not fit its chain: {where}{error}", FAILED) from None
+    # The chain is verified without the index, which queries use.
+    problems = [row[0] for row in connection.execute("PRAGMA integrity_check(1)")]
+    if problems != ["ok"]:
+        raise CommandError(f"{path}: is damaged: {problems[0]}", FAILED)
 
 
 def _place_of(number: int, connection: sqlite3.Connection) -> str:
@@ -56,9 +60,6 @@ def check(path: Path, head: bytes | None) -> str:
             entries += kinds.count("entry")
             last = commit.hash
             is_in = is_in or last == head
-        problems = [row[0] for row in connection.execute("PRAGMA integrity_check(1)")]
-        if problems != ["ok"]:
-            raise CommandError(f"{path}: is damaged: {problems[0]}", FAILED)
     if not is_in:
         raise CommandError(
             f"{path}: the head is not in the chain: the file was cut back to an earlier state or "

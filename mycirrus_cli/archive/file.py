@@ -134,6 +134,8 @@ def _explained(path: Path) -> Generator[None]:
     """Report an error of SQLite in one line."""
     try:
         yield
+    except UnicodeDecodeError as error:  # in what SQLite says about a damaged schema
+        raise CommandError(f"{path}: is damaged", FAILED) from error
     except sqlite3.Error as error:
         code = getattr(error, "sqlite_errorcode", 0)
         general = _PROBLEMS.get(code & 0xFF, (f"cannot be used: {error}", FAILED))

@@ -172,12 +172,17 @@ def test_a_dropped_or_replaced_view_trigger_or_index_is_noticed(what: str, site:
         "CREATE TABLE extra (a)",
         "CREATE VIEW extra AS SELECT 1",
         "CREATE TRIGGER extra AFTER INSERT ON entry BEGIN DELETE FROM chain; END",
+        (
+            "INSERT INTO sqlite_master VALUES "
+            "('view', 'sqlite_stats', 'sqlite_stats', 0, 'CREATE VIEW sqlite_stats AS SELECT 1')"
+        ),
         "ALTER TABLE entry ADD COLUMN more",
         "DROP TABLE entry",
     ],
 )
 def test_another_table_view_trigger_or_column_is_noticed(statement: str, site: Site) -> None:
     with closing(sqlite3.connect(site.path, isolation_level=None)) as connection:
+        connection.execute("PRAGMA writable_schema = ON")
         connection.execute(statement)
     noticed(site)
 
@@ -208,6 +213,15 @@ def test_an_index_that_does_not_fit_its_table_is_noticed(site: Site) -> None:
             connection.execute(change, (sql,))
 
     assert "is damaged: " in site.check(code=1)
+    assert "is damaged: " in site.sync(code=1)
+    assert "is damaged: " in site.run("log", "--from", "fleet.db").stderr
+
+
+def test_a_statement_in_the_schema_that_is_not_utf8_is_noticed(site: Site) -> None:
+    content = site.path.read_bytes()
+    site.path.write_bytes(content.replace(b"_time ON entry", b"_time \xb9N entry"))
+
+    assert site.check(code=1) == site.sync(code=1) == "mycirrus: fleet.db: is damaged\n"
 
 
 def test_a_page_of_zeros_is_noticed(site: Site) -> None:
