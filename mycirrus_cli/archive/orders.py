@@ -67,6 +67,11 @@ class Orders:
                 f"{self.path}: is an archive of {state.runs[-1].server}, not of {self.server}: "
                 "check --base-url and MYCIRRUS_BASE_URL"
             )
+        if known and all(text_of(self.now) <= one.start for one in known.values()):
+            raise CommandError(
+                f"the clock is at {wire_time(self.now)}, before all that {self.path} is to have: "
+                "set the clock"
+            )
         if not known and not self.serials:
             raise CommandError(f"{self.path}: is new: give serial numbers, or --instruments-file")
         for serial in self.retire:

@@ -37,6 +37,15 @@ class Ranges:
         whole = (min([new, *near])[0], max(end for _, end in [new, *near]))
         self._ranges = sorted([one for one in self._ranges if one not in near] + [whole])
 
+    def remove(self, start: str, end: str) -> None:
+        """Remove what is between two times."""
+        self._ranges = [
+            part
+            for first, last in self._ranges
+            for part in ((first, min(last, start)), (max(first, end), last))
+            if part[0] < part[1]
+        ]
+
     def gaps(self, start: str, end: str) -> Iterator[Range]:
         """Yield the parts from start to end that are in none of them."""
         for first, last in self._ranges:

@@ -5,7 +5,7 @@ from argparse import Namespace
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from cirrus_ext.calibration_log import CalibrationRecord
@@ -171,6 +171,15 @@ class Reading(Source):
         return text_of(self.query.start), text_of(self.query.end)
 
 
+def _end_of(state: State, connection: sqlite3.Connection) -> datetime:
+    """Return the end of the last run, or, if the clock was set back, that of the entries."""
+    until = time_of(state.runs[-1].until)
+    (last,) = connection.execute("SELECT max(time) FROM entry").fetchone()
+    if last is None or time_of(last) < until:
+        return until
+    return time_of(last).replace(microsecond=0) + timedelta(seconds=1)
+
+
 @contextmanager
 def opened(options: Namespace) -> Generator[Reading]:
     """Open the archive of ``--from``, and verify its chain.
@@ -185,7 +194,7 @@ def opened(options: Namespace) -> Generator[Reading]:
     with opened_to_read(path) as connection:
         state = State(fitting(path, connection))
         starts = {serial: time_of(one.start) for serial, one in state.instruments.items()}
-        whole = Query(tuple(starts), min(starts.values()), time_of(state.runs[-1].until))
+        whole = Query(tuple(starts), min(starts.values()), _end_of(state, connection))
         wanted = query(options, now=whole.end, otherwise=whole)
         if unknown := [serial for serial in wanted.instruments if serial not in starts]:
             raise CommandError(f"{path}: has no {first_few(unknown)}")

@@ -10,6 +10,8 @@ from .chain import FIRST, Change, Commit
 from .ranges import Range, Ranges, text_of, time_of
 from .schema import ANSWERED, UNSEEN
 
+LAST = "9999-12-31T23:59:59.999999Z"
+
 # Each run reads this span again; with its margins, it is one request.
 REREAD = timedelta(days=364)
 # An interrupted run can be continued for this long.
@@ -39,8 +41,9 @@ class Instrument:
         start: The first moment to archive.
         is_retired: Whether it is no longer requested.
         read: The ranges that were read in runs in which it had entries.
-        empty: The ranges that were read since then, in runs in which it had none. A key without
-            access gets the same answer, so they count only until it has entries again.
+        empty: The ranges that were read since then, in runs in which it had none, and those of
+            which all entries are missing. A key without access gets the same answer, so they
+            count only until it has entries again.
         fresh: The ranges that were read in the latest run.
         unseen_since: The commit since which it is no longer seen; None if it is seen.
     """
@@ -56,6 +59,7 @@ class Instrument:
     _run: int = 0
     _seen_run: int = 0
     _unseen: list[Range] = field(default_factory=list[Range])
+    _emptied: list[Range] = field(default_factory=list[Range])
 
     def is_seen_in(self, run: int) -> bool:
         """Whether it had entries in this run."""
@@ -65,13 +69,17 @@ class Instrument:
         """Return the ranges without an entry in this run in which the archive has some."""
         return self._unseen if self._run == run else []
 
-    def add(self, number: int, run: int, window: Range, result: str, found: int) -> None:
+    def add(
+        self, number: int, run: int, window: Range, result: str, found: int, missing: int
+    ) -> None:
         """Add a window."""
         if run != self._run:
-            self._run, self.fresh, self._unseen = run, Ranges(), []
+            self._run, self.fresh, self._unseen, self._emptied = run, Ranges(), [], []
         if result not in {ANSWERED, UNSEEN}:
             return
         self.fresh.add(window)
+        if (missing and not found) or result == UNSEEN:
+            self._emptied.append(window)
         if result == UNSEEN:
             self._unseen.append(window)
             self.unseen_since = self.unseen_since or number
@@ -82,20 +90,21 @@ class Instrument:
             return
         for one in self.fresh:
             self.read.add(one)
-        self.empty = Ranges()
+        for one in self._emptied:
+            self.read.remove(*one)
+        self.empty = Ranges(self._emptied)
 
-    def due(self, run: Run, trusted: str) -> list[Range]:
-        """Return what a run has to read.
+    def distrust(self, start: str) -> None:
+        """Count nothing after this time as read, because a clock was wrong."""
+        for ranges in (self.read, self.empty):
+            ranges.remove(start, LAST)
 
-        Args:
-            run: The run.
-            trusted: A range that ends after the run counts up to this time only, because the
-                clock was wrong then, or is now.
-        """
+    def due(self, run: Run) -> list[Range]:
+        """Return what a run has to read."""
         known = Ranges(self.fresh if run.id == self._run else ())
         latest = text_of(time_of(run.until) - REREAD)
         for start, end in () if run.verify else (*self.read, *self.empty):
-            last = min(latest, trusted if end > run.until else end)
+            last = min(latest, end)
             if start < last:
                 known.add((start, last))
         return list(known.gaps(self.start, run.until))
@@ -119,6 +128,7 @@ class State:
         self.head = FIRST
         self.instruments: dict[str, Instrument] = {}
         self.runs: list[Run] = []
+        self._ends: list[str] = []  # of the runs of which no later one ends earlier
         for commit in commits:
             self.apply(commit)
 
@@ -138,12 +148,10 @@ class State:
     def plan(self) -> list[HistoryWindow]:
         """Return the windows that the last run still has to request."""
         run = self.runs[-1]
-        earlier = (one.until for one in self.runs if one.id != run.id)
-        trusted = max((until for until in earlier if until <= run.until), default="")
         return [
             window
             for serial in self.active
-            for start, end in self.instruments[serial].due(run, trusted)
+            for start, end in self.instruments[serial].due(run)
             for window in plan_history([serial], start=time_of(start), end=time_of(end))
         ]
 
@@ -153,14 +161,25 @@ class State:
         for change in commit.changes:
             self._apply(change)
 
+    def _begin(self, run: Run) -> None:
+        """Add a run; if an earlier one ends later, the clock was wrong then, or is now."""
+        self.runs.append(run)
+        count = len(self._ends)
+        while self._ends and self._ends[-1] > run.until:
+            self._ends.pop()
+        if len(self._ends) < count:
+            for one in self.instruments.values():
+                one.distrust(self._ends[-1] if self._ends else "")
+        self._ends.append(run.until)
+
     def _apply(self, change: Change) -> None:
         match change:
-            case ("window", number, run, serial, start, until, result, found, *_):
-                self.instruments[serial].add(number, run, (start, until), result, found)
+            case ("window", number, run, serial, start, until, result, found, _, _, missing):
+                self.instruments[serial].add(number, run, (start, until), result, found, missing)
             case ("entry", *_):
                 self.entries += 1
             case ("run", *values):
-                self.runs.append(Run(*values))
+                self._begin(Run(*values))
             case ("end", number, *_):
                 self.ended = number
             case ("instrument", _, row, serial, start):

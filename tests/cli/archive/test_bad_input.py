@@ -4,6 +4,7 @@ import os
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -156,6 +157,16 @@ def test_a_link_to_an_archive_is_followed(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert link.is_symlink()
     assert site.check() != ""
+
+
+def test_a_clock_before_all_starts_changes_nothing(tmp_path: Path) -> None:
+    site = Site(tmp_path, written("a"))
+    site.sync(*FIRST)
+    site.now = datetime(1970, 1, 1, tzinfo=UTC)
+
+    assert refused(site, "sync", "fleet.db") == (
+        "the clock is at 1970-01-01T00:00:00Z, before all that fleet.db is to have: set the clock\n"
+    )
 
 
 def test_a_later_start_applies_to_new_instruments_only(tmp_path: Path) -> None:

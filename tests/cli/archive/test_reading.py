@@ -65,6 +65,18 @@ def test_a_span_ends_where_the_archive_does(site: Site) -> None:
     assert min(times) > at(NIGHT - 90 * DAY)
 
 
+def test_entries_after_the_last_run_are_shown_if_its_clock_was_set_back(site: Site) -> None:
+    site.entries.append(Entry("QT123456", at(NIGHT - timedelta(minutes=1)), "Ann", "last minute"))
+    site.sync()
+    site.now -= timedelta(hours=1)
+    site.sync()
+    done = site.run("log", "--from", "fleet.db", "--format", "csv")
+
+    assert "last minute" in done.stdout
+    assert "not read: QT123456 from 2026-01-01T02:00:00Z to 2026-01-01T02:59:01Z" in done.stderr
+    assert "last minute" in report(site)
+
+
 def test_only_current_entries_are_in_the_log_and_the_report_marks_the_others(site: Site) -> None:
     ours = [one for one in site.entries if one.instrument == "QT123456" and one.time > "2025-06"]
     vanished, changed = ours[0], ours[2]

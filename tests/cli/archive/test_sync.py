@@ -243,10 +243,33 @@ def test_a_clock_that_was_ahead_for_a_run_leaves_no_gap(site: Site) -> None:
     assert site.current() == site.truth(["QT1"])
 
 
-def test_a_clock_before_the_start_sends_nothing(site: Site) -> None:
+@pytest.mark.parametrize(("fault", "code", "days"), [("", 0, 1000), ("403", 1, 250)])
+def test_what_a_run_read_ahead_of_its_time_is_read_again(
+    fault: str, code: int, days: int, site: Site
+) -> None:
+    """Also after a longer time than the clock was ahead, and if the next run fails."""
+    site.now += 800 * DAY
     site.sync("QT1", *YEARS)
-    before = site.current()
-    site.now = NIGHT - 20_000 * DAY
+    site.now -= 300 * DAY
+    site.standin.script = dict.fromkeys(range(100), fault) if fault else {}
+    site.sync(code=code)
+    site.standin.script = {}
+    first = 1 if fault else 500
+    site.entries += [Entry("QT1", at(NIGHT + n * DAY), "Bob", "") for n in range(first, 1500, 9)]
+    site.now += days * DAY
+    site.sync()
 
-    assert site.requests() == 0
-    assert site.current() == before
+    assert site.current() == site.truth(["QT1"])
+
+
+def test_a_scope_that_is_lost_and_given_back_during_a_run_leaves_no_gap(site: Site) -> None:
+    """Years of which all entries go at once are read again when the instrument has entries."""
+    site.entries = [Entry("QT1", at(NIGHT - n * DAY), "Ann", str(n)) for n in range(1, 1700, 50)]
+    site.sync("QT1", *YEARS)
+    whole, site.entries = site.entries, [one for one in site.entries if one.time < "2023"]
+    site.sync("--verify", code=5)
+    site.entries = whole
+    requests = [site.requests() for _ in range(3)]
+
+    assert requests == [1, 4, 1]
+    assert site.current() == site.truth(["QT1"])
