@@ -77,15 +77,6 @@ def server_context(authority: trustme.CA) -> ssl.SSLContext:
     return context
 
 
-def test_a_certificate_of_an_unknown_authority_is_refused(
-    client_kind: str, server_context: ssl.SSLContext
-) -> None:
-    with faulty(answer(), context=server_context) as server:
-        with pytest.raises(APIConnectionError, match="CERTIFICATE_VERIFY_FAILED"):
-            use(client_kind, ask, base_url=server.base_url)
-        assert server.connections == 1
-
-
 def test_a_server_that_speaks_no_tls_or_another_version_is_asked_once(
     client_kind: str, server_context: ssl.SSLContext
 ) -> None:
@@ -142,14 +133,6 @@ def test_verify_takes_a_context_or_turns_the_check_off(
     with faulty(answer(), context=server_context) as server:
         assert use(client_kind, ask, base_url=server.base_url, verify=trusting) == []
         assert use(client_kind, ask, base_url=server.base_url, verify=False) == []
-
-
-def test_http_proxy_is_used(client_kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    with proxy() as (address, heads):
-        monkeypatch.setenv("HTTP_PROXY", address)
-        assert use(client_kind, ask, base_url="http://server.invalid/v1") == []
-
-    assert heads[0].startswith(b"GET http://server.invalid/v1/data/calibrations/log?")
 
 
 def test_https_proxy_is_used_through_a_tunnel_and_does_not_see_the_key(

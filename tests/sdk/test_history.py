@@ -2,7 +2,6 @@
 
 import asyncio
 import pickle
-import sys
 import threading
 import time
 from collections import Counter
@@ -157,35 +156,23 @@ def test_a_window_of_another_operation_is_refused(client_kind: str, window: Any,
     assert standin.requests == []
 
 
-class Counting(httpx.BaseTransport, httpx.AsyncBaseTransport):
+class Counting(httpx.BaseTransport):
     """Counts the requests under way at once, each of which takes a while."""
 
     def __init__(self) -> None:
         self.under_way = self.most = self.total = 0
         self._lock = threading.Lock()
 
-    def _enter(self) -> None:
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        del request
         with self._lock:
             self.under_way += 1
             self.total += 1
             self.most = max(self.most, self.under_way)
-
-    def _leave(self) -> httpx.Response:
+        time.sleep(0.02)
         with self._lock:
             self.under_way -= 1
         return httpx.Response(200, json=[])
-
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        del request
-        self._enter()
-        time.sleep(0.02)
-        return self._leave()
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        del request
-        self._enter()
-        await asyncio.sleep(0.02)
-        return self._leave()
 
 
 def test_max_concurrency_is_over_all_threads_and_histories() -> None:
@@ -198,31 +185,6 @@ def test_max_concurrency_is_over_all_threads_and_histories() -> None:
 
     assert fetched == [5] * 4
     assert (transport.most, transport.total) == (3, 20)
-
-
-def test_max_concurrency_is_over_all_tasks_and_histories() -> None:
-    transport = Counting()
-
-    async def main() -> None:
-        async with AsyncCirrusClient("k", transport=transport, max_concurrency=3) as client:
-
-            async def fetch() -> None:
-                assert len([pair async for pair in client.history_windows(PLAN[:5])]) == 5
-
-            await asyncio.gather(*(fetch() for _ in range(4)))
-
-    asyncio.run(main())
-    assert (transport.most, transport.total) == (3, 20)
-
-
-@pytest.mark.parametrize("most", [sys.maxsize, 2**100])
-def test_max_concurrency_has_no_upper_bound(client_kind: str, most: int) -> None:
-    def fetch(client: Any) -> Any:
-        return client.history_windows(PLAN[:5])
-
-    transport = Standin(WORLD).transport()
-    windows = use(client_kind, fetch, transport=transport, max_concurrency=most)
-    assert [window for window, _ in windows] == PLAN[:5]
 
 
 def test_a_403_in_a_history_names_the_scope(client_kind: str) -> None:

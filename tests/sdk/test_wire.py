@@ -248,6 +248,7 @@ def test_no_proxy_may_name_what_httpx_does_not_know(
         log(client_kind, base_url=server.base_url)
 
     assert (len(proxy.heads), len(server.heads)) == ((1, 0) if proxied else (0, 1))
+    assert not proxied or proxy.heads[0].startswith(f"GET {server.base_url}/data/".encode())
 
 
 @pytest.mark.parametrize(
