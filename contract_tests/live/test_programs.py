@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import runpy
 import signal
 import socket
 import subprocess
@@ -144,6 +145,23 @@ def test_the_stand_in_serves_any_client_until_ctrl_c() -> None:
     assert PAGE["responses"]["200"]["example"][0] in answers[0].json()
     assert (process.returncode, errors) == (0, "")
     assert "Stopped after 2 requests." in output
+
+
+@pytest.mark.parametrize(
+    ("module", "program"),
+    [
+        ("mycirrus_contract", "mycirrus contract"),
+        ("mycirrus_contract.standin", "mycirrus standin"),
+    ],
+)
+def test_a_module_is_the_program(
+    module: str, program: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", [module, "--help"])
+    with pytest.raises(SystemExit, match="0"):
+        runpy.run_module(module, run_name="__main__")
+
+    assert capsys.readouterr().out.startswith(f"usage: {program} ")
 
 
 @pytest.mark.parametrize(
