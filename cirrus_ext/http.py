@@ -39,7 +39,24 @@ async def _prepare_headers_async(response: Response) -> None:
     bodies.prepare_headers(response)
 
 
-class _CirrusClient:
+class EnvironmentProxies:
+    """Reads the proxies of the environment as httpx does, and whatever NO_PROXY may name.
+
+    Subclasses name it before the class of httpx, and set the host first. Addresses and networks
+    are looked for here; an entry that httpx takes for an invalid URL is left out.
+    """
+
+    _host: str
+
+    def _get_proxy_map(self, proxy: Any, allow_env_proxies: bool) -> dict[str, Any]:  # noqa: FBT001
+        """See the class. The name is private to httpx; if it changes, httpx refuses a NO_PROXY."""
+        if is_in_no_proxy(self._host):
+            return {}
+        proxies: dict[str, Any] = super()._get_proxy_map(proxy, allow_env_proxies)  # type: ignore[misc]
+        return {name: url for name, url in proxies.items() if url is not None or _is_url(name)}
+
+
+class _CirrusClient(EnvironmentProxies):
     """What both clients share. Subclasses name it before the class of httpx.
 
     ``send`` is overridden, because it includes the reading of the body, and leaves proxies and
@@ -96,17 +113,6 @@ class _CirrusClient:
         request.headers = _MaskedHeaders(request.headers)
         request.headers.setdefault(API_KEY_HEADER, self._client_state.settings.api_key.reveal())
         return request
-
-    def _get_proxy_map(self, proxy: Any, allow_env_proxies: bool) -> dict[str, Any]:  # noqa: FBT001
-        """Read the proxies of the environment as httpx does, and all that NO_PROXY may have.
-
-        Addresses and networks are looked for here. What httpx takes for an invalid URL is left out.
-        The name is private to httpx. If it changes one day, httpx refuses such a NO_PROXY.
-        """
-        if is_in_no_proxy(self._host):
-            return {}
-        proxies: dict[str, Any] = super()._get_proxy_map(proxy, allow_env_proxies)  # type: ignore[misc]
-        return {name: url for name, url in proxies.items() if url is not None or _is_url(name)}
 
     def _start_call(self, request: httpx.Request) -> Call:
         context: Context = request.extensions.get(CONTEXT, Context())

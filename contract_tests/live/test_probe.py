@@ -266,3 +266,14 @@ def test_366_days_are_a_calendar_year_if_it_has_a_29_february(
 )
 def test_an_unknown_serial_looks_like_a_known_one(serial: str, unknown: str) -> None:
     assert unknown_like(serial) == unknown
+
+
+@pytest.mark.parametrize("no_proxy", ["m\u00fcller.example", "host:port", "fd07:b51a::/64"])
+def test_no_entry_of_no_proxy_keeps_the_check_from_starting(
+    no_proxy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NO_PROXY", no_proxy)
+    probe = probes.Probe("http://127.0.0.1:9/v1", "key")
+
+    with probe._clients() as (own, _):
+        assert not own.is_closed

@@ -22,6 +22,7 @@ from cirrus_ext import (
     InvalidRequestError,
     RetryPolicy,
 )
+from cirrus_ext.http import EnvironmentProxies
 from cirrus_ext.problems import translate_errors
 from mycirrus_contract.messages import Reply, Request
 from mycirrus_contract.model import PATH
@@ -37,6 +38,14 @@ TIMEOUT = 30.0  # seconds an attempt may wait for data
 LONGEST = 120.0  # seconds a body may take
 LARGEST = 50_000_000  # bytes it may have
 GIVE_UP = 2  # requests in a row without an answer
+
+
+class _Client(EnvironmentProxies, httpx.Client):
+    """An httpx client that takes the same proxies as the SDK, and has nothing else of it."""
+
+    def __init__(self, base_url: str, transport: httpx.BaseTransport | None) -> None:
+        self._host = urlsplit(base_url).hostname or ""
+        super().__init__(timeout=TIMEOUT, transport=transport)
 
 
 class _StopError(Exception):
@@ -99,7 +108,7 @@ class Probe:
     @contextmanager
     def _clients(self) -> Generator[tuple[httpx.Client, CirrusClient]]:
         with translate_errors():
-            own = httpx.Client(timeout=TIMEOUT, transport=self.transport)
+            own = _Client(self.base_url, self.transport)
         with (
             own,
             CirrusClient(
