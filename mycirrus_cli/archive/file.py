@@ -2,9 +2,11 @@
 
 import os
 import sqlite3
+import time
 from collections.abc import Generator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from mycirrus_cli.exits import BAD_USAGE, FAILED, UNREACHABLE, CommandError
 from mycirrus_cli.output import resolved
@@ -13,7 +15,30 @@ from .schema import APPLICATION_ID, SCHEMA, VERSION
 
 # Each commit is on the disk, and its journal is deleted, before its hash is shown.
 SYNCHRONOUS = "EXTRA"
-PATIENCE = 60  # seconds to wait for a program that reads, or that commits
+PATIENCE = 60.0  # seconds to wait for a program that reads, or that commits
+STEP = 0.05  # seconds of a wait in which no signal is noticed
+
+
+class Connection(sqlite3.Connection):
+    """Waits for another program in short steps; SQLite itself would wait through each signal.
+
+    Attributes:
+        patience: Seconds to wait. It can be changed during a wait.
+    """
+
+    patience = PATIENCE
+
+    def execute(self, *arguments: Any) -> sqlite3.Cursor:
+        """Run a statement, and repeat it while another program locks the file."""
+        began = time.monotonic()
+        while True:
+            try:
+                return super().execute(*arguments)
+            except sqlite3.OperationalError as error:
+                is_locked = getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
+                if not is_locked or time.monotonic() - began >= self.patience:
+                    raise
+            time.sleep(STEP)
 
 
 def path_of(name: str) -> Path:
@@ -32,7 +57,7 @@ def is_new(path: Path) -> bool:
 
 
 @contextmanager
-def opened_to_read(path: Path) -> Generator[sqlite3.Connection]:
+def opened_to_read(path: Path) -> Generator[Connection]:
     """Open an archive; what is read is as it was at the first query.
 
     Raises:
@@ -47,7 +72,7 @@ def opened_to_read(path: Path) -> Generator[sqlite3.Connection]:
 
 
 @contextmanager
-def opened_to_write(path: Path) -> Generator[sqlite3.Connection]:
+def opened_to_write(path: Path) -> Generator[Connection]:
     """Open an archive, make it if it is not there, and keep other runs from writing meanwhile.
 
     A transaction is always open; `commit` ends it and begins another.
@@ -59,9 +84,9 @@ def opened_to_write(path: Path) -> Generator[sqlite3.Connection]:
         if not path.exists():
             os.close(os.open(path.resolve(), os.O_CREAT | os.O_RDWR, 0o600))
         with closing(_connect(path, "rw")) as connection:
-            connection.execute("PRAGMA busy_timeout = 0")  # another run takes its time
+            connection.patience = 0  # another run takes its time
             connection.execute("BEGIN IMMEDIATE")
-            connection.execute(f"PRAGMA busy_timeout = {PATIENCE * 1000}")
+            connection.patience = PATIENCE
             try:
                 if is_new(path):
                     _make(connection)
@@ -76,10 +101,10 @@ def opened_to_write(path: Path) -> Generator[sqlite3.Connection]:
                 _delete_if_new(path, connection)
 
 
-def _delete_if_new(path: Path, connection: sqlite3.Connection) -> None:
+def _delete_if_new(path: Path, connection: Connection) -> None:
     """Delete the file if nothing was committed, unless another run has locked it."""
     with suppress(OSError, sqlite3.Error):
-        connection.execute("PRAGMA busy_timeout = 0")
+        connection.patience = 0
         connection.rollback()
         connection.execute("BEGIN IMMEDIATE")
         if is_new(path):
@@ -94,15 +119,16 @@ def commit(connection: sqlite3.Connection) -> None:
     connection.execute("BEGIN IMMEDIATE")
 
 
-def _connect(path: Path, mode: str) -> sqlite3.Connection:
+def _connect(path: Path, mode: str) -> Connection:
     # In a URI, names such as :memory: and a?b have no special meaning. Two threads use the
     # connection, one after the other.
     connection = sqlite3.connect(
         f"{path.resolve().as_uri()}?mode={mode}",
         uri=True,
-        timeout=PATIENCE,
+        timeout=0,
         isolation_level=None,
         check_same_thread=False,
+        factory=Connection,
     )
     connection.execute("PRAGMA trusted_schema = OFF")
     connection.execute(f"PRAGMA synchronous = {SYNCHRONOUS}")

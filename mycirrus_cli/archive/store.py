@@ -58,7 +58,7 @@ class Store:
         state: The state after its commits, which fit the chain.
     """
 
-    def __init__(self, connection: sqlite3.Connection, state: State) -> None:
+    def __init__(self, connection: file.Connection, state: State) -> None:
         self._connection = connection
         self.state = state
         # All counts begin after the last end, so that what an interrupted run found is reported.
@@ -72,6 +72,10 @@ class Store:
         row = self._connection.execute("SELECT max(number) FROM chain").fetchone()
         if row[0] != self.state.number:
             raise OvertakenError
+
+    def stop_waiting(self) -> None:
+        """Raise the error of SQLite at once if another program locks the archive."""
+        self._connection.patience = 0
 
     def begin(self, run: Run | None, added: Mapping[str, str], retired: Iterable[str]) -> None:
         """Begin a run: see `beginning`."""

@@ -38,7 +38,7 @@ def committing(store: Store) -> Generator[Keep]:
         except BaseException as error:  # noqa: BLE001 - it is raised in the other thread
             errors.append(error)
 
-    with ThreadPoolExecutor(1, thread_name_prefix="archive") as pool:
+    with _thread(store) as pool:
 
         def keep(call: Callable[[], object]) -> None:
             waiting.append(call)
@@ -51,3 +51,21 @@ def committing(store: Store) -> Generator[Keep]:
         yield keep
     if errors:
         raise errors[0]
+
+
+@contextmanager
+def _thread(store: Store) -> Generator[ThreadPoolExecutor]:
+    """Yield a thread, and wait for its end; after Ctrl-C, it waits for no other program."""
+    pool = ThreadPoolExecutor(1, thread_name_prefix="archive")
+    try:
+        yield pool
+    except KeyboardInterrupt:
+        store.stop_waiting()
+        raise
+    finally:
+        try:
+            pool.shutdown()
+        except KeyboardInterrupt:
+            store.stop_waiting()
+            pool.shutdown()  # it must not use the connection any more
+            raise

@@ -3,6 +3,8 @@
 import os
 import signal
 import sqlite3
+import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
@@ -18,6 +20,7 @@ from mycirrus_cli.archive import file, writer
 from mycirrus_cli.archive.chain import verified
 from mycirrus_cli.archive.state import State
 from mycirrus_cli.archive.store import Store
+from mycirrus_contract.messages import Reply, Request
 from mycirrus_contract.standin.adapters import serve
 from mycirrus_contract.standin.fleet import Entry, fleet
 from tests.support.archive import DAY, NIGHT, Site, at, row, written
@@ -126,6 +129,48 @@ def test_a_stopped_process_leaves_an_archive_that_the_next_one_completes(
     assert {one for one in rows if one[1] > "2022"} == {
         row(one) for one in fleet() if one.instrument in serials and "2022" < one.time < until
     }
+
+
+@not_on_windows("there is no pthread_kill")
+@pytest.mark.parametrize("commit", ["first", "later"])
+def test_a_run_that_waits_for_a_program_that_reads_can_be_stopped(
+    commit: str, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its first commit is made in the main thread, later ones in another."""
+    site.sync(*FIRST)
+    site.now += DAY
+    pauses, sleep, handle = list[float](), time.sleep, site.standin.handle
+
+    def pause(seconds: float) -> None:
+        pauses.append(seconds)
+        if len(pauses) == 1:
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+        assert len(pauses) < 1000
+        sleep(0.001)
+
+    with closing(sqlite3.connect(site.path, check_same_thread=False)) as reader:
+
+        def read() -> None:
+            if not reader.in_transaction:
+                reader.execute("BEGIN")
+                reader.execute("SELECT * FROM entry")
+
+        def reading(request: Request) -> Reply:
+            read()
+            return handle(request)
+
+        if commit == "first":
+            read()
+        else:
+            monkeypatch.setattr(site.standin, "handle", reading)
+        monkeypatch.setattr(time, "sleep", pause)
+        done = site.run("sync", "fleet.db", "--concurrency", "1")
+        monkeypatch.undo()
+
+    assert (done.returncode, done.stderr.partition(";")[0].strip()) == (130, "mycirrus: stopped")
+    assert 0 < len(pauses) < 1000
+    assert site.requests() == 2
+    site.check()
 
 
 def test_while_a_run_writes_others_can_read_and_not_write(site: Site) -> None:
