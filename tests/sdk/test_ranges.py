@@ -162,6 +162,14 @@ def test_windows_come_by_instrument_as_given_then_by_time() -> None:
     assert windows == sorted(windows, key=lambda window: ("BA".index(window.instrument), window))
 
 
+@pytest.mark.parametrize(("spare", "count"), [(2, 1), (1, 2)])
+def test_a_range_that_just_fits_takes_one_request(spare: int, count: int) -> None:
+    start = datetime(2023, 1, 1, tzinfo=UTC)
+    end = start + timedelta(days=365) - timedelta(milliseconds=spare)
+
+    assert len(plan_history(["QT1"], start=start, end=end)) == count
+
+
 def test_the_range_of_a_request_is_a_millisecond_wider_at_each_end() -> None:
     window = HistoryWindow(
         "QT1",

@@ -306,8 +306,24 @@ def test_a_cooldown_longer_than_total_timeout_ends_the_call_at_once(clock: FakeC
             ask(client)
 
     error = caught.value
-    assert (error.attempts, error.retry_after, error.stop_reason) == (
-        0,
-        40.0,
-        "retry_after_too_long",
+    assert str(error) == (
+        "429: the server asked this client to wait, for another 40 s, and total_timeout leaves 5 s "
+        "(GET /v1/data/calibrations/log, 0 attempts)"
     )
+    assert (error.status_code, error.attempts, error.retry_after) == (429, 0, 40.0)
+    assert error.stop_reason == "retry_after_too_long"
+
+
+def test_closing_during_a_wait_ends_the_call(clock: FakeClock) -> None:
+    client = CirrusClient(
+        "k",
+        transport=playing([httpx.Response(503)]),
+        _clock=clock.clock(),
+        on_event=lambda event: client.close(),
+    )
+    with pytest.raises(
+        APIConnectionError, match=r"closed before .* \(GET /v1.*, 1 attempt\)"
+    ) as caught:
+        ask(client)
+
+    assert (caught.value.attempts, caught.value.stop_reason) == (1, "not_retryable")

@@ -133,6 +133,9 @@ def test_the_server_is_taken_from_argument_then_environment_then_spec(
     use(client_kind, ask, transport=transport, base_url="http://127.0.0.1:2/b")
 
     assert seen == [DEFAULT_BASE_URL, "http://127.0.0.1:1/a", "http://127.0.0.1:2/b"]
+    monkeypatch.setenv("MYCIRRUS_BASE_URL", "127.0.0.1")
+    with pytest.raises(ConfigurationError, match="MYCIRRUS_BASE_URL must be an address"):
+        use(client_kind, ask, transport=transport)
 
 
 def test_a_bad_timeout_for_one_call_is_refused(client_kind: str) -> None:
