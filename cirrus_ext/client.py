@@ -133,8 +133,8 @@ class CirrusClient(_Client[http.HTTPClient, http.Transport]):
         api_key: A key with the scope ``data.system:read``; else ``MYCIRRUS_API_KEY`` is taken.
         base_url: The server; else ``MYCIRRUS_BASE_URL`` is taken, else the vendor's.
         retry: How often to try, and how long to wait in between.
-        timeout: Seconds that an attempt may wait for a connection or for data.
-        max_concurrency: Requests under way at once, over all threads and histories.
+        timeout: Seconds (1,000,000 at most) that an attempt may wait for a connection or data.
+        max_concurrency: Requests under way at once (1 to 1000), over all threads and histories.
         verify: Whether to check the server's certificate, or an ``ssl.SSLContext`` that does.
         transport: An httpx transport to send through instead of the network. ``verify`` and the
             proxy variables of the environment do not reach it.
