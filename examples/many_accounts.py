@@ -8,7 +8,7 @@
     instruments = ["QT123456", "QT234567"]
 
 DASK_SCHEDULER_ADDRESS names a running cluster, whose workers have one thread each and see both
-paths. Without it, this program starts a cluster on this machine.
+paths. Without it, this program starts a cluster on this machine, of one worker a processor at most.
 """
 
 import os
@@ -20,6 +20,7 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
+from dask.system import CPU_COUNT
 from distributed import Client, as_completed
 
 from mycirrus_cli.main import main as mycirrus
@@ -57,7 +58,8 @@ def count_entries(archive: Path) -> int:
 def main(file: str, folder: str) -> int:
     names = list(read_accounts(file))
     total, failures = 0, 0
-    with Client(n_workers=len(names), threads_per_worker=1, dashboard_address=None) as client:
+    workers = min(CPU_COUNT, len(names))
+    with Client(n_workers=workers, threads_per_worker=1, dashboard_address=None) as client:
         tasks = [client.submit(sync, file, name, folder, key=name, pure=False) for name in names]
         for task in as_completed(tasks):
             error = task.exception()

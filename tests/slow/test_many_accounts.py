@@ -11,7 +11,10 @@ from statistics import mean
 from typing import Any, cast
 
 import psutil
+import pytest
+from dask.system import CPU_COUNT
 
+from examples import many_accounts
 from mycirrus_contract.messages import Reply, Request
 from mycirrus_contract.standin.adapters import Standin, demo_world, serve
 from mycirrus_contract.standin.limit import Limit
@@ -87,6 +90,23 @@ def entries_since_2021() -> int:
     return sum(
         entry.instrument in INSTRUMENTS and entry.time >= "2021" for entry in demo_world().entries
     )
+
+
+def test_a_thousand_accounts_start_a_worker_for_each_processor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    accounts, started = tmp_path / "accounts.toml", list[int]()
+    accounts.write_text("".join(f"[account-{number}]\n" for number in range(1000)))
+
+    def client(*, n_workers: int, **_: object) -> None:
+        started.append(n_workers)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(many_accounts, "Client", client)
+    with pytest.raises(KeyboardInterrupt):
+        many_accounts.main(str(accounts), str(tmp_path))
+
+    assert started == [CPU_COUNT]
 
 
 def test_the_accounts_together_get_nine_tenths_of_the_sum_of_their_limits(tmp_path: Path) -> None:
