@@ -73,9 +73,10 @@ def query(options: Namespace, *, now: datetime, otherwise: Query | None = None) 
     if since is None:
         raise CommandError("no range: give --start TIME, or --last SPAN such as 18m")
     if since >= until:
+        now_in_words = ", which is now" if otherwise is None else ", when the archive ends"
         raise CommandError(
-            f"--start must be before --end: {options.start} is not before "
-            f"{options.end or wire_time(until) + ', which is now'}"
+            f"--start must be before --end: {options.start or wire_time(since)} is not before "
+            f"{options.end or wire_time(until) + now_in_words}"
         )
     serials = serials_of(options) or (otherwise.instruments if otherwise else ())
     if not serials:

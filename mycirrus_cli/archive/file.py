@@ -15,6 +15,7 @@ from .schema import APPLICATION_ID, SCHEMA, VERSION
 
 # Each commit is on the disk, and its journal is deleted, before its hash is shown.
 SYNCHRONOUS = "EXTRA"
+LONGEST_NAME = 255 - len("-journal")  # in bytes; SQLite makes a journal beside the file
 PATIENCE = 60.0  # seconds to wait for a program that reads, or that commits
 STEP = 0.05  # seconds of a wait in which no signal is noticed
 
@@ -47,7 +48,9 @@ def path_of(name: str) -> Path:
     Raises:
         CommandError: It cannot be a file.
     """
-    resolved(name or ".", Path(name))
+    target = resolved(name or ".", Path(name))
+    if len(os.fsencode(target.name)) > LONGEST_NAME:
+        raise CommandError(f"{name}: the name is longer than {LONGEST_NAME} bytes")
     return Path(name)
 
 

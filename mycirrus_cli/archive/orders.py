@@ -2,7 +2,7 @@
 
 from argparse import Namespace
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Self
 
@@ -25,6 +25,8 @@ class Orders:
         path: The archive.
         serials: The instruments that are named.
         start: The start of new instruments.
+        tolerance: How much earlier it may be than that of an instrument that is known. --last
+            means another start each time: the clock was set back, or a month is shorter.
         retire: Instruments to stop requesting.
         server: The address of the API.
         verify: Whether to read everything again.
@@ -34,6 +36,7 @@ class Orders:
     path: Path
     serials: list[str]
     start: datetime | None
+    tolerance: timedelta
     retire: list[str]
     server: str
     verify: bool
@@ -53,7 +56,8 @@ class Orders:
         if both := [serial for serial in retire if serial in serials]:
             raise CommandError(f"--retire {both[0]}: is also named to be requested")
         server = find_base_url(options.base_url)
-        return cls(path, serials, start, retire, server, options.verify, now)
+        tolerance = timedelta(days=0 if options.last is None else 1)
+        return cls(path, serials, start, tolerance, retire, server, options.verify, now)
 
     def added_to(self, state: State) -> dict[str, str]:
         """Return the start of each instrument that is new, or was retired.
@@ -81,8 +85,9 @@ class Orders:
         if new and self.start is None:
             raise CommandError(f"{new[0]} is new in {self.path}: give --start TIME or --last SPAN")
         start = "" if self.start is None else text_of(self.start)
+        latest = "" if self.start is None else text_of(self.start + self.tolerance)
         for serial in self.serials or known:
-            if start and serial in known and start < known[serial].start:
+            if start and serial in known and latest < known[serial].start:
                 raise CommandError(
                     f"{self.path}: has {serial} from {wire_time(time_of(known[serial].start))} on: "
                     "begin another archive for an earlier start"

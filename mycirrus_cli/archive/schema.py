@@ -84,10 +84,11 @@ CREATE VIEW history AS
       AS first_seen,
     (SELECT started FROM run WHERE begun <= missing_since ORDER BY begun DESC LIMIT 1)
       AS missing_since,
-    EXISTS (
-      SELECT 1 FROM entry AS new WHERE new.instrument = old.instrument AND new.time = old.time
-      AND new.first_seen = old.missing_since
-    ) AS changed,
+    (SELECT count(*) FROM entry AS new WHERE new.instrument = old.instrument
+      AND new.time = old.time AND new.first_seen = old.missing_since)
+    > (SELECT count(*) FROM entry AS gone WHERE gone.instrument = old.instrument
+      AND gone.time = old.time AND gone.missing_since = old.missing_since AND gone.id < old.id)
+      AS changed, -- each new entry replaces one at its time
     id
   FROM entry AS old;
 """  # noqa: S608 - all of it is here

@@ -94,6 +94,7 @@ def test_a_missing_or_an_empty_file_cannot_be_read(command: str, tmp_path: Path)
         (["fleet.db", *FIRST, "--retire", "QT1"], "--retire QT1: is also named to be requested\n"),
         (["fleet.db", *FIRST, "--retire", "QT2"], "--retire QT2: fleet.db does not request it\n"),
         (["no/fleet.db", *FIRST], "no/fleet.db: there is no folder "),
+        (["x" * 248, *FIRST], f"{'x' * 248}: the name is longer than 247 bytes\n"),
         (["", *FIRST], ".: is a folder; give the name of a file\n"),
         (["n" * 300 + ".db", *FIRST], "n" * 300 + ".db: File name too long\n"),
         (["QT123456", "QT234567", "--last", "1y"], "QT123456: there is no such archive, and it "),

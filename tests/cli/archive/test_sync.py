@@ -1,7 +1,7 @@
 """``mycirrus sync``: one request for each instrument, and an archive that is up to date."""
 
 import stat
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -135,6 +135,20 @@ def test_each_of_several_equal_entries_counts(site: Site) -> None:
     assert site.current() == site.truth(["QT1"])
 
 
+def test_a_new_entry_replaces_one_entry_of_its_time_and_no_other(site: Site) -> None:
+    """In the counts, the lines and the view."""
+    moment = site.entries[0].time
+    site.entries += [Entry("QT1", moment, "Ann", "replaced")]
+    site.sync("QT1", *YEARS)
+    site.entries = [*site.entries[1:2], Entry("QT1", moment, "Eve", "new")]
+    said = site.sync(code=5)
+
+    assert ", 0 new entries, 1 changed, 1 missing; " in said
+    assert said.count("mycirrus: changed: QT1 at ") == said.count("mycirrus: missing: QT1 at ") == 1
+    rows = site.query("SELECT changed, count(*) FROM history GROUP BY changed, missing_since")
+    assert rows == [(0, 2), (0, 1), (1, 1)]
+
+
 def test_an_instrument_whose_entries_all_vanish_keeps_them_and_is_reported(site: Site) -> None:
     """A key without access to it gets the same answer."""
     site.sync("QT1", "QT2", *YEARS)
@@ -213,6 +227,21 @@ def test_failures_that_are_not_in_a_row_do_not_end_a_run(site: Site) -> None:
 
     assert "mycirrus: 11 requests failed, one of them: QT1 from " in site.sync(*words, code=1)
     assert len(site.standin.requests) == 55
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (datetime(2026, 3, 30, 23, tzinfo=UTC), datetime(2026, 3, 31, 1, tzinfo=UTC)),
+        (NIGHT, NIGHT - timedelta(seconds=1)),
+    ],
+    ids=["the end of a month", "a clock that was set back"],
+)
+def test_the_same_span_is_never_too_early(first: datetime, second: datetime, site: Site) -> None:
+    site.now = first
+    site.sync("QT1", "--last", "1m")
+    site.now = second
+    site.sync("QT1", "--last", "1m")
 
 
 def test_an_interrupted_run_is_continued_for_half_a_day_with_its_changes(site: Site) -> None:
