@@ -2,6 +2,7 @@
 
 import zlib
 from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 from functools import partial
 from typing import Any
 from weakref import proxy
@@ -11,6 +12,7 @@ import httpx
 from .call import Call
 from .errors import APIResponseError
 from .responses import Gunzip, is_cut_off
+from .tasks import finish
 
 Response = httpx.Response
 
@@ -69,6 +71,23 @@ class BoundedBody(httpx.SyncByteStream, httpx.AsyncByteStream):
     async def aclose(self) -> None:
         """Close the connection, or return it to the pool."""
         await self._stream.aclose()
+
+
+class FinishedBody(httpx.AsyncByteStream):
+    """A body whose connection is closed or returned, however often its task is cancelled."""
+
+    def __init__(self, response: Response) -> None:
+        self._stream: Any = response.stream
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        chunks = aiter(self._stream)
+        with suppress(StopAsyncIteration):
+            while True:
+                yield await finish(anext(chunks))
+
+    async def aclose(self) -> None:
+        """Close the connection, or return it to the pool."""
+        await finish(self._stream.aclose(), cancel=False)
 
 
 def release_stream(response: Response) -> None:

@@ -329,7 +329,7 @@ class AsyncCirrusClient(_Client[http.AsyncHTTPClient, http.AsyncTransport]):
         return _parsed(partial(records_of, window), response)
 
     async def aclose(self) -> None:
-        """Stop all calls, and close the connections; the client is then unusable."""
+        """Stop all calls, and close the connections, in the event loop that has them."""
         await self._http.aclose()
 
     async def __aenter__(self) -> Self:

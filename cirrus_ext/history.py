@@ -124,11 +124,14 @@ async def fetch_windows_async(
     try:
         requested.start(2 * concurrency if ordered else concurrency)
         while futures := requested.awaited():
+            check()
             await asyncio.wait(futures, return_when=FIRST_COMPLETED)
             for answer in requested.take():
                 yield answer
                 del answer  # it holds the records
     finally:
-        for future in requested.futures:
+        loop = asyncio.get_running_loop()  # not that of the futures, if `check` has refused it
+        futures = [future for future in requested.futures if future.get_loop() is loop]
+        for future in futures:
             future.cancel()
-        await asyncio.gather(*requested.futures, return_exceptions=True)
+        await asyncio.gather(*futures, return_exceptions=True)

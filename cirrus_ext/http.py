@@ -8,8 +8,8 @@ import asyncio
 import os
 import platform
 import threading
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager, closing, suppress
+from collections.abc import Awaitable, Callable
+from contextlib import closing, suppress
 from typing import Any
 from urllib.parse import urlsplit
 from weakref import WeakSet
@@ -23,6 +23,7 @@ from .clock import Clock
 from .errors import ConfigurationError, InvalidRequestError
 from .problems import record_problems, translate_errors
 from .settings import Settings, is_in_no_proxy
+from .tasks import Result, finish
 from .version import __version__
 
 API_KEY_HEADER = "X-Api-Key"
@@ -80,7 +81,8 @@ class _CirrusClient(EnvironmentProxies):
                 headers={"User-Agent": USER_AGENT, "Accept": "application/json"},
                 timeout=settings.timeout,
                 verify=settings.verify,
-                limits=httpx.Limits(max_connections=workers, max_keepalive_connections=workers),
+                # `_slots` limits the connections. httpcore would count those that it has lost, too.
+                limits=httpx.Limits(max_connections=None, max_keepalive_connections=workers),
                 follow_redirects=False,
                 transport=transport,
                 event_hooks={"response": [self._hook]},
@@ -212,15 +214,20 @@ class AsyncHTTPClient(_CirrusClient, httpx.AsyncClient):
     def check_open(self) -> None:
         """Raise ConfigurationError if closed, or in another process or event loop than before."""
         super().check_open()
-        try:
-            loop = asyncio.get_running_loop()
-        except RuntimeError as error:
-            raise ConfigurationError("AsyncCirrusClient needs an event loop of asyncio") from error
-        if self._loop not in {None, loop}:
+        self._check_loop()
+
+    def _check_loop(self) -> None:
+        task = None
+        with suppress(RuntimeError):  # there is no event loop
+            task = asyncio.current_task()
+        if task is None:
+            raise ConfigurationError("AsyncCirrusClient needs an event loop of asyncio")
+        if self._loop not in {None, task.get_loop()}:
             raise ConfigurationError(
-                "this client belongs to another event loop; make one in each event loop"
+                "this client belongs to another event loop; make one in each event loop, and close "
+                "it there"
             )
-        self._loop = loop
+        self._loop = task.get_loop()
 
     async def send(
         self, request: httpx.Request, *, stream: bool = False, **options: Any
@@ -228,7 +235,10 @@ class AsyncHTTPClient(_CirrusClient, httpx.AsyncClient):
         """Send until there is a 2xx or no further attempt: see `HTTPClient.send`."""
         self.check_open()
         if stream:
-            return await super().send(request, stream=True, **options)
+            sent = super().send(request, stream=True, **options)
+            response = await finish(sent, undo=Response.aclose)
+            response.stream = bodies.FinishedBody(response)
+            return response
         call = self._start_call(request)
         with closing(call.steps()) as steps:
             for step in steps:
@@ -237,36 +247,36 @@ class AsyncHTTPClient(_CirrusClient, httpx.AsyncClient):
                 elif isinstance(step, Sleep):
                     await self._wait(call, self._client_state.clock.async_sleep(step.seconds))
                 else:
+                    deadline.limit_timeouts(request, step.seconds)
+                    attempt = finish(self._attempt(call, request))
                     with record_problems(call):
-                        call.response = await self._attempt(step.seconds, call, request)
+                        call.response = await self._until_closed(attempt, step.seconds)
         return bodies.finished(call)
 
-    async def _attempt(self, seconds: float, call: Call, request: httpx.Request) -> Response:
+    async def _attempt(self, call: Call, request: httpx.Request) -> Response:
         """Send once, and read the body."""
-        deadline.limit_timeouts(request, seconds)
-        async with self._until_closed(seconds):
-            response = await super().send(request, stream=True, follow_redirects=False)
-            response.stream = bodies.BoundedBody(response, call)
-            try:
-                await response.aread()
-            except httpx.RequestError as error:
-                return bodies.without_body(response, call, error)
-            finally:
-                await response.aclose()
-                bodies.release_stream(response)
-            return bodies.complete(response)
+        response = await super().send(request, stream=True, follow_redirects=False)
+        response.stream = bodies.BoundedBody(response, call)
+        try:
+            await response.aread()
+        except httpx.RequestError as error:
+            return bodies.without_body(response, call, error)
+        finally:
+            await response.aclose()
+            bodies.release_stream(response)
+        return bodies.complete(response)
 
     async def _wait(self, call: Call, awaitable: Awaitable[object]) -> None:
         try:
-            async with self._until_closed():
-                await awaitable
+            await self._until_closed(awaitable)
         except TimeoutError:
             call.check_wanted()
             raise
 
-    @asynccontextmanager
-    async def _until_closed(self, seconds: float | None = None) -> AsyncGenerator[None]:
-        """Limit a block to so many seconds, and end it when the client is closed.
+    async def _until_closed(
+        self, awaitable: Awaitable[Result], seconds: float | None = None
+    ) -> Result:
+        """Await for so many seconds, or until the client is closed.
 
         Raises:
             TimeoutError: The time is over, or the client was closed.
@@ -274,21 +284,24 @@ class AsyncHTTPClient(_CirrusClient, httpx.AsyncClient):
         async with asyncio.timeout(seconds) as limit:
             self._limits.add(limit)
             try:
-                yield
+                return await awaitable
             finally:
                 self._limits.discard(limit)
 
     async def aclose(self) -> None:
         """Stop all calls, and close the connections; in a fork, leave both to the first process."""
-        if os.getpid() != self._process:
+        if self.is_closed or os.getpid() != self._process:
             return
+        self._check_loop()
         self._client_state.closing.set()
-        if self._loop is asyncio.get_running_loop():
-            for limit in list(self._limits):
-                with suppress(RuntimeError):  # it has just ended
-                    limit.reschedule(0)
-            while self._limits:  # noqa: ASYNC110 - they end within a few iterations of the loop
-                await asyncio.sleep(0)
+        await finish(self._close(), cancel=False)
+
+    async def _close(self) -> None:
+        for limit in list(self._limits):
+            with suppress(RuntimeError):  # it has just ended
+                limit.reschedule(0)
+        while self._limits:  # noqa: ASYNC110 - they end within a few iterations of the loop
+            await asyncio.sleep(0)
         await super().aclose()
 
 

@@ -99,7 +99,13 @@ def test_a_closed_async_client_says_so(method: Method) -> None:
     asyncio.run(main())
 
 
-@methods
+# Closing a closed client is no error.
+methods_and_aclose = pytest.mark.parametrize(
+    "method", [*METHODS.values(), AsyncCirrusClient.aclose], ids=[*METHODS, "aclose"]
+)
+
+
+@methods_and_aclose
 def test_an_async_client_belongs_to_one_event_loop(method: Method) -> None:
     shared = async_client()
     asyncio.run(run(ask, shared))
@@ -108,9 +114,41 @@ def test_an_async_client_belongs_to_one_event_loop(method: Method) -> None:
         asyncio.run(run(method, shared))
 
 
-def test_an_async_client_needs_an_event_loop_of_asyncio() -> None:
-    with pytest.raises(ConfigurationError, match="event loop of asyncio"):
-        ask(async_client()).send(None)
+def test_an_async_history_goes_on_in_the_event_loop_in_which_it_began() -> None:
+    windows = plan_history(["QT123456"], start="2000-01-01T00:00:00Z", end="2023-01-01T00:00:00Z")
+    with asyncio.Runner() as first, asyncio.Runner() as second:
+        shared = async_client()
+        history = shared.history_windows(windows)
+
+        async def take() -> HistoryWindow:
+            async with asyncio.timeout(20):
+                return (await anext(history))[0]
+
+        assert first.run(take()) == windows[0]
+        with pytest.raises(ConfigurationError, match="another event loop"):
+            second.run(take())
+
+
+@methods_and_aclose
+@pytest.mark.parametrize("in_a_callback", [False, True])
+def test_an_async_client_needs_a_task_of_asyncio(method: Method, *, in_a_callback: bool) -> None:
+    """Other event loops drive coroutines by hand; trio may do so in callbacks of asyncio."""
+    refusals: list[str] = []
+
+    def drive() -> None:
+        with pytest.raises(ConfigurationError, match="event loop of asyncio") as caught:
+            run(method, async_client()).send(None)
+        refusals.append(str(caught.value))
+
+    async def main() -> None:
+        asyncio.get_running_loop().call_soon(drive)
+        await asyncio.sleep(0)
+
+    if in_a_callback:
+        asyncio.run(main())
+    else:
+        drive()
+    assert len(refusals) == 1
 
 
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")

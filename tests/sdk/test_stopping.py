@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from itertools import cycle
@@ -36,6 +36,7 @@ from tests.support.faulty_server import (
     LIFETIME,
     LOOPBACK,
     Act,
+    Faulty,
     answer,
     drip_the_body,
     faulty,
@@ -291,6 +292,87 @@ def test_a_client_can_be_used_after_a_call_was_cancelled_in_the_body() -> None:
 
     with faulty(drip_the_body, answer()) as server:
         assert asyncio.run(main()) < LIMIT
+
+
+async def stream(client: AsyncCirrusClient) -> None:
+    async with client.raw.get_async_httpx_client().stream("GET", "/") as response:
+        await response.aread()
+
+
+async def fetch_all(client: AsyncCirrusClient) -> None:
+    async for _ in client.history_windows(PLAN):
+        pass
+
+
+def connections(client: AsyncCirrusClient) -> list[Any]:
+    pool: Any = client._http._transport
+    return list(pool._pool.connections)
+
+
+async def a_request_of(server: Faulty) -> None:
+    while not server.heads:  # noqa: ASYNC110 - a thread adds it
+        await asyncio.sleep(0.01)
+
+
+async def cancel_until_it_ends(task: asyncio.Task[Any]) -> None:
+    """Cancel a task at each of its steps, as a cancel scope of anyio does."""
+    while not task.done():
+        task.cancel()
+        await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("act", [say_nothing, drip_the_body])
+@pytest.mark.parametrize("job", [ask, fetch_all, stream])
+def test_a_call_that_is_cancelled_again_and_again_leaves_no_connection(
+    act: Act, job: Callable[[AsyncCirrusClient], Coroutine[Any, Any, Any]]
+) -> None:
+    async def main() -> None:
+        async with AsyncCirrusClient(KEY, base_url=server.base_url, max_concurrency=1) as client:
+            task = asyncio.create_task(job(client))
+            await a_request_of(server)
+            await asyncio.sleep(0.1)  # so that the head of the response has come
+            await cancel_until_it_ends(task)
+            assert connections(client) == []
+            assert task.cancelled()
+
+    with faulty(act) as server:
+        asyncio.run(main())
+
+
+def test_a_client_that_is_closed_by_a_cancelled_task_is_closed() -> None:
+    async def main() -> None:
+        client = AsyncCirrusClient(KEY, base_url=server.base_url)
+        call = asyncio.create_task(ask(client))
+        await a_request_of(server)
+        task = asyncio.create_task(client.aclose())
+        await asyncio.sleep(0)
+        await cancel_until_it_ends(task)
+        assert client._http.is_closed
+        assert connections(client) == []
+        with pytest.raises(APIConnectionError, match="closed"):
+            await call
+
+    with faulty(say_nothing) as server:
+        asyncio.run(main())
+
+
+@pytest.mark.parametrize("job", [ask, stream])
+def test_a_client_can_be_used_whenever_its_calls_were_cancelled(
+    job: Callable[[AsyncCirrusClient], Coroutine[Any, Any, Any]],
+) -> None:
+    options: dict[str, Any] = {"max_concurrency": 1, "timeout": LIMIT}
+
+    async def main() -> None:
+        async with AsyncCirrusClient(KEY, base_url=server.base_url, **options) as client:
+            for steps in range(30):
+                task = asyncio.create_task(job(client))
+                for _ in range(steps):
+                    await asyncio.sleep(0)
+                await cancel_until_it_ends(task)
+            assert await ask(client) == []
+
+    with faulty(answer()) as server:
+        asyncio.run(main())
 
 
 def after_the_first_window(*acts: Act) -> Act:
