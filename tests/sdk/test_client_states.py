@@ -211,7 +211,7 @@ def fetch_in_a_process_of_a_pool(window: HistoryWindow) -> int:
         return len(own.fetch_window(window))
 
 
-@pytest.mark.parametrize("method", ["fork", "spawn"])
+@pytest.mark.parametrize("method", ["fork", "forkserver", "spawn"])
 def test_a_client_in_each_process_works_however_the_processes_start(method: str) -> None:
     if method not in multiprocessing.get_all_start_methods():
         pytest.skip(f"there is no {method} here")
