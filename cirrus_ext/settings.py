@@ -110,6 +110,8 @@ def find_api_key(given: Secret | None = None) -> Secret:
 def find_base_url(base_url: str | None) -> str:
     """Return the address of the server: argument, else environment, else the spec's.
 
+    All spellings of an address return the same text.
+
     Raises:
         ConfigurationError: Not an http or https address, or more than an address.
     """
@@ -131,7 +133,9 @@ def find_base_url(base_url: str | None) -> str:
         raise ConfigurationError(
             f"{origin} must be an address such as {DEFAULT_BASE_URL}: {base_url!r}"
         )
-    return base_url.rstrip("/")
+    port = {"http": ":80", "https": ":443"}[parts.scheme]
+    netloc = parts.netloc.lower().removesuffix(port)
+    return parts._replace(netloc=netloc).geturl().rstrip("/")
 
 
 def is_in_no_proxy(host: str) -> bool:

@@ -98,7 +98,7 @@ def parse(words: list[str]) -> argparse.Namespace:
     if unknown or (serials and not hasattr(options, "serials")):
         raise CommandError(_not_understood(options.command, unknown))
     if serials:
-        options.serials += serials
+        options.serials = options.serials + serials
     return options
 
 
@@ -286,7 +286,7 @@ def _add_query(command: argparse.ArgumentParser) -> None:
 
 def _add_instruments(command: argparse.ArgumentParser, serials: str) -> "argparse._ArgumentGroup":
     group = command.add_argument_group("instruments and range")
-    group.add_argument("serials", nargs="*", metavar="SERIAL", help=serials)
+    group.add_argument("serials", nargs="*", default=[], metavar="SERIAL", help=serials)
     group.add_argument(
         "--instruments-file",
         metavar="FILE",

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from cirrus_ext import AsyncCirrusClient, CirrusClient, ConfigurationError
-from cirrus_ext.settings import DEFAULT_BASE_URL
+from cirrus_ext.settings import DEFAULT_BASE_URL, find_base_url
 from mycirrus_contract.model import tolerant
 from tests.support.clients import KEY, ask, frames_of, use
 
@@ -115,6 +115,18 @@ def test_an_invalid_environment_is_refused_without_showing_its_secrets(
 def test_the_default_server_is_the_specs() -> None:
     """The generated client does not know it, so it is written twice."""
     assert tolerant().base_url == DEFAULT_BASE_URL
+
+
+@pytest.mark.parametrize(
+    ("spelling", "address"),
+    [
+        ("HTTP://Localhost:80/V1/", "http://localhost/V1"),
+        ("https://[::1]:443/v1", "https://[::1]/v1"),
+        ("http://localhost:443", "http://localhost:443"),
+    ],
+)
+def test_all_spellings_of_an_address_are_the_same(spelling: str, address: str) -> None:
+    assert find_base_url(spelling) == address
 
 
 def test_the_server_is_taken_from_argument_then_environment_then_spec(

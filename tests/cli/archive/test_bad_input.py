@@ -101,7 +101,7 @@ def test_a_missing_or_an_empty_file_cannot_be_read(command: str, tmp_path: Path)
         (["fleet.db", *FIRST, "--head", "ab"], "--head needs --check\n"),
         (["fleet.db", *FIRST, "--base-url", "x"], "base_url must be an address"),
         (["fleet.db", *FIRST, "--api-key-file", "no"], "--api-key-file: No such file"),
-        ([], "the following arguments are required: ARCHIVE"),
+        (["--check"], "the following arguments are required: ARCHIVE; see mycirrus sync --help\n"),
     ],
 )
 def test_an_invalid_first_run_makes_no_file(words: list[str], line: str, tmp_path: Path) -> None:
