@@ -56,7 +56,12 @@ def _run(words: list[str]) -> int:
             code = int(import_module(f"mycirrus_cli.{module}").run(options))
         except SystemExit as end:  # of --help and --version
             code = end.code if isinstance(end.code, int) else DONE
-        sys.stdout.flush()
+        try:
+            sys.stdout.flush()
+        except OSError:
+            if code == DONE:
+                raise
+            discard("stdout")  # the code of the command says more
         return code  # noqa: TRY300 - the flush is a part of the run
     except BrokenPipeError:
         raise

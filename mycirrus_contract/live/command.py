@@ -60,6 +60,12 @@ class Target:
     shows_questions: bool = True
 
 
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Let the check fail; rich would exit with 1, as if a promise were broken."""
+        raise BrokenPipeError
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Check the contract.
 
@@ -68,7 +74,7 @@ def main(arguments: list[str] | None = None) -> int:
     """
     command = parser()
     options = command.parse_args(arguments)
-    console = Console()
+    console = _Console()
     try:
         if options.report_dir:
             _make_empty(options.report_dir)

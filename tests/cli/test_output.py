@@ -375,6 +375,20 @@ def test_a_full_disk_is_an_error_and_a_pipe_that_its_reader_has_closed_is_not(
     assert done.stderr.count("\n") == code
 
 
+@pytest.mark.parametrize("stdout", [full, full_and_unbuffered, broken])
+def test_a_contract_check_that_cannot_print_ends_with_4_and_not_as_if_a_promise_were_broken(
+    stdout: Callable[[], TextIO],
+) -> None:
+    def program() -> int:
+        with stdout() as sys.stdout:
+            return main(("contract", "--standin"))
+
+    done = run_main(program, environment())
+
+    assert done.returncode == 4
+    assert "contract: the check itself failed: " in done.stderr
+
+
 @pytest.mark.parametrize("form", FORMATS)
 def test_a_device_that_is_full_is_an_error_with_each_format(form: str) -> None:
     words = ("log", "QT123456", *YEARS, "--format", form, "--output", "/dev/full")
