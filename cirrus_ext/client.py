@@ -233,7 +233,8 @@ class CirrusClient(_Client[http.HTTPClient, http.Transport]):
 
         Raises:
             CirrusError: A window failed. If ordered, all windows before it were yielded, else all
-                that were requested. It is the ``window`` of the error, the first of several.
+                that were requested. It is the ``window`` of the error, the first of several; the
+                errors of the others are its ``others`` if not ordered.
         """
         stop, check = self._http.new_stop(), self._http.check_process
         fetch, workers = partial(self._fetch, stop=stop), self._settings.max_concurrency

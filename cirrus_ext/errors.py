@@ -31,12 +31,14 @@ class CirrusError(Exception):
         stop_reason: Why there was no further attempt; None if nothing was sent.
         window: The `HistoryWindow` that failed; None outside a history. (Typed as Any, because
             the module of windows needs this one.)
+        others: The errors of other windows of an unordered history, which failed meanwhile.
     """
 
     attempts: int = 0
     elapsed: float = 0.0
     stop_reason: StopReason | None = None
     window: Any = None
+    others: "tuple[CirrusError, ...]" = ()
 
     def __reduce__(self) -> tuple[object, ...]:
         return _restore, (type(self), self.args, self.__dict__)

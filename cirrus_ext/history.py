@@ -15,6 +15,7 @@ from functools import partial
 from typing import Generic, TypeVar
 
 from .calibration_log import CalibrationRecord
+from .errors import CirrusError
 from .ranges import HistoryWindow
 from .threads import Workers
 
@@ -57,6 +58,8 @@ class _Requested(Generic[AnyFuture]):
         future = next(future for future in self.futures if future.done())
         window = self.futures.pop(future)
         failure = future.exception()
+        if isinstance(self.error, CirrusError) and isinstance(failure, CirrusError):
+            self.error.others += (failure,)
         self.error = self.error or failure
         if self.error is None:
             self.start(1)

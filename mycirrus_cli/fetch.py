@@ -144,8 +144,9 @@ def _answers(
         except CirrusError as error:
             if on_failure is None or error.window is None:
                 raise
-            on_failure(error)
-            del due[error.window]
+            for one in (error, *error.others):
+                on_failure(one)
+                del due[one.window]
 
 
 def fetch_of(options: Namespace, instruments: Sequence[str]) -> Fetch:

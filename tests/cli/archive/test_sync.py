@@ -200,6 +200,13 @@ def test_a_failed_request_is_recorded_and_the_others_continue(site: Site) -> Non
     assert site.current() == site.truth(["QT1", "QT2"])
 
 
+def test_requests_that_fail_at_the_same_time_are_sent_once(site: Site) -> None:
+    site.standin.script = dict.fromkeys(range(100), "403")
+
+    assert site.requests("QT1", "QT2", *YEARS, code=1) == 12
+    assert site.query("SELECT count(*), count(DISTINCT start) FROM window") == [(12, 6)]
+
+
 @pytest.mark.parametrize(
     ("fault", "code", "requests"), [("401", 1, 1), ("429-wait-1h", 3, 1), ("503-html", 1, 40)]
 )
