@@ -145,7 +145,7 @@ class Call:
             self._enqueued = self.client.clock.monotonic()
             yield AcquireSlot()
             try:
-                while seconds := self._acquire_permit():
+                while seconds := self._acquire():
                     yield Sleep(seconds)
                 yield self._start_attempt()
             finally:
@@ -175,7 +175,7 @@ class Call:
         self._started += now - self._enqueued
         self._enqueued = now
 
-    def _acquire_permit(self) -> float:
+    def _acquire(self) -> float:
         """Return 0 with a permit to send; else the seconds after which to ask again.
 
         Raises:
@@ -188,7 +188,7 @@ class Call:
             raise self.annotate(self._last_error, "total_timeout")
         cooldown = self.client.limiter.cooldown_left(self._enqueued)
         if cooldown < self.left:
-            return self.client.limiter.acquire_permit(self._enqueued)
+            return self.client.limiter.acquire(self._enqueued)
         error = errors.RateLimitError(
             f"429: the server asked this client to wait, for another {cooldown:.0f} s, and "
             f"total_timeout leaves {self.left:.0f} s ({self._description})",

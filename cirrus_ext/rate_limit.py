@@ -55,7 +55,7 @@ class AdaptiveRateLimiter:
         grown = now - when
         return rate * (1 + GROWTH) ** grown if grown < MAX_GROWTH_SECONDS else None
 
-    def acquire_permit(self, now: float) -> float:
+    def acquire(self, now: float) -> float:
         """Ask for a permit to send one request.
 
         Returns:

@@ -45,14 +45,14 @@ def measured(
         limiter.on_accepted(0.0)
     over = seconds + asked + 0.5
     limiter.on_throttled(seconds, retry_after=asked, wait=asked + 0.5)
-    limiter.acquire_permit(over)
+    limiter.acquire(over)
     return over
 
 
 def test_there_is_no_limit_until_a_429_comes() -> None:
     limiter = AdaptiveRateLimiter()
 
-    assert [limiter.acquire_permit(0.0) for _ in range(1000)] == [0.0] * 1000
+    assert [limiter.acquire(0.0) for _ in range(1000)] == [0.0] * 1000
     assert limiter.rate(0.0) is None
 
 
@@ -60,9 +60,9 @@ def test_a_429_with_retry_after_delays_all_requests() -> None:
     limiter = AdaptiveRateLimiter()
     limiter.on_throttled(10.0, retry_after=5.0, wait=6.0)
 
-    assert limiter.acquire_permit(10.0) == 6.0
-    assert limiter.acquire_permit(15.0) == 1.0
-    assert limiter.acquire_permit(16.0) == 0.0
+    assert limiter.acquire(10.0) == 6.0
+    assert limiter.acquire(15.0) == 1.0
+    assert limiter.acquire(16.0) == 0.0
 
 
 def test_the_rate_is_accepted_requests_divided_by_their_time_and_the_wait() -> None:
@@ -75,11 +75,11 @@ def test_the_rate_is_accepted_requests_divided_by_their_time_and_the_wait() -> N
 
 def test_the_time_of_the_first_connection_does_not_count() -> None:
     limiter = AdaptiveRateLimiter()
-    limiter.acquire_permit(0.0)
+    limiter.acquire(0.0)
     limiter.on_accepted(5.0)
     limiter.on_accepted(5.1)
     limiter.on_throttled(6.0, retry_after=1.0, wait=1.0)
-    limiter.acquire_permit(7.0)
+    limiter.acquire(7.0)
 
     assert limiter.rate(7.0) == pytest.approx(FIRST_MARGIN * 2 / 2)
 
@@ -98,18 +98,18 @@ def test_requests_are_sent_at_the_rate_and_a_late_one_delays_no_other() -> None:
     """Ten a second; a request that is sent 50 ms late leaves the next one where it was due."""
     limiter = AdaptiveRateLimiter()
     now = measured(limiter, accepted=20, seconds=2 * FIRST_MARGIN - 1)
-    while limiter.acquire_permit(now) == 0.0:
+    while limiter.acquire(now) == 0.0:
         pass
 
-    assert limiter.acquire_permit(now) == pytest.approx(0.1, rel=1e-3)
-    assert limiter.acquire_permit(now + 0.15) == 0.0
-    assert limiter.acquire_permit(now + 0.15) == pytest.approx(0.05, rel=1e-2)
+    assert limiter.acquire(now) == pytest.approx(0.1, rel=1e-3)
+    assert limiter.acquire(now + 0.15) == 0.0
+    assert limiter.acquire(now + 0.15) == pytest.approx(0.05, rel=1e-2)
 
 
 def test_an_idle_client_saves_up_no_requests() -> None:
     limiter = AdaptiveRateLimiter()
     now = measured(limiter, accepted=20, seconds=1.0) + 60
-    taken = sum(limiter.acquire_permit(now) == 0.0 for _ in range(100))
+    taken = sum(limiter.acquire(now) == 0.0 for _ in range(100))
 
     assert taken <= 2
 
@@ -119,13 +119,13 @@ def test_a_rate_is_not_measured_over_a_pause(pause: float) -> None:
     """A request now and then, one `Retry-After: 1`, and no reason to send more slowly."""
     limiter, now = AdaptiveRateLimiter(), 0.0
     for _ in range(5):
-        assert limiter.acquire_permit(now) == 0.0
+        assert limiter.acquire(now) == 0.0
         limiter.on_accepted(now + 0.1)
         now += 0.1 + pause
-    limiter.acquire_permit(now)
+    limiter.acquire(now)
     limiter.on_throttled(now, retry_after=1.0, wait=1.5)
 
-    assert limiter.acquire_permit(now + 1.5) == 0.0
+    assert limiter.acquire(now + 1.5) == 0.0
     assert limiter.rate(now + 1.5) is None
 
 
@@ -134,11 +134,11 @@ def test_a_wait_after_a_429_is_no_pause(retry_after: float | None) -> None:
     """A request in 20 s, and a 429 for each that comes sooner."""
     limiter, now = AdaptiveRateLimiter(), 0.0
     for _ in range(2):
-        limiter.acquire_permit(now)
+        limiter.acquire(now)
         limiter.on_accepted(now)
         limiter.on_throttled(now, retry_after=retry_after, wait=20.0)
         now += 20.0
-    limiter.acquire_permit(now)
+    limiter.acquire(now)
 
     assert limiter.rate(now) == pytest.approx(FIRST_MARGIN * 2 / 40)
 
@@ -149,7 +149,7 @@ def test_the_rate_makes_no_request_wait_longer_than_a_minute(
 ) -> None:
     limiter = AdaptiveRateLimiter()
     now = measured(limiter, accepted=accepted, seconds=seconds, asked=asked)
-    while (wait := limiter.acquire_permit(now)) == 0.0:
+    while (wait := limiter.acquire(now)) == 0.0:
         pass
 
     assert wait == pytest.approx(60.0)
@@ -168,12 +168,12 @@ def test_the_429s_of_concurrent_requests_are_measured_once() -> None:
     for _ in range(10):
         limiter.on_accepted(0.0)
         limiter.on_throttled(1.0, retry_after=1.0, wait=1.0)
-    limiter.acquire_permit(2.0)
+    limiter.acquire(2.0)
     measured_once = limiter.rate(2.0)
     for _ in range(MIN_SAMPLES - 1):
         limiter.on_accepted(2.1)
     limiter.on_throttled(2.1, retry_after=1.0, wait=1.0)
-    limiter.acquire_permit(3.1)
+    limiter.acquire(3.1)
 
     assert measured_once == pytest.approx(FIRST_MARGIN * 10 / 2)
     assert limiter.rate(2.0) == measured_once
@@ -194,13 +194,13 @@ def test_waiting_as_long_as_the_limiter_says_leads_to_a_permit(
     limiter, now = AdaptiveRateLimiter(), 0.0
     for pause, is_429, asked in steps:
         now += pause
-        limiter.acquire_permit(now)
+        limiter.acquire(now)
         if is_429:
             limiter.on_throttled(now, retry_after=asked, wait=asked)
         else:
             limiter.on_accepted(now)
     for _ in range(5):
-        wait = limiter.acquire_permit(now)
+        wait = limiter.acquire(now)
         assert wait >= 0
         if wait == 0:
             return
