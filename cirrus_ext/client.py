@@ -233,8 +233,7 @@ class CirrusClient(_Client[http.HTTPClient, http.Transport]):
 
         Raises:
             CirrusError: A window failed. If ordered, all windows before it were yielded, else all
-                that were requested. It is the ``window`` of the error, the first of several; the
-                errors of the others are its ``others`` if not ordered.
+                that were requested. ``window`` is the first that failed, ``others`` other errors.
         """
         stop, check = self._http.new_stop(), self._http.check_process
         fetch, workers = partial(self._fetch, stop=stop), self._settings.max_concurrency
@@ -320,8 +319,8 @@ class AsyncCirrusClient(_Client[http.AsyncHTTPClient, http.AsyncTransport]):
         self, windows: Iterable[HistoryWindow], *, ordered: bool = True
     ) -> AsyncGenerator[tuple[HistoryWindow, list[CalibrationRecord]]]:
         """Fetch windows, several at a time: see `CirrusClient.history_windows`."""
-        workers, check = self._settings.max_concurrency, self._http.check_open
-        given = check_windows(windows)
+        given, workers = check_windows(windows), self._settings.max_concurrency
+        check = self._http.check_loop
         return fetch_windows_async(given, self.fetch_window, workers, check, ordered=ordered)
 
     async def fetch_window(self, window: HistoryWindow) -> list[CalibrationRecord]:

@@ -17,14 +17,13 @@ from concurrent.futures import Future, wait
 from contextvars import ContextVar
 from functools import partial
 from itertools import count
-from typing import Any, TypeVar
+from typing import Any
 
 import httpcore
 
 from .call import Call
 from .threads import in_thread
 
-Result = TypeVar("Result")
 Stream = httpcore.AsyncNetworkStream
 
 # The call that this thread works for; one connection serves many calls.

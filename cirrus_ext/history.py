@@ -12,11 +12,13 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextvars import copy_context
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import islice
 from typing import Generic, TypeVar
 
 from .calibration_log import CalibrationRecord
 from .errors import CirrusError
 from .ranges import HistoryWindow
+from .tasks import finish
 from .threads import Workers
 
 Records = list[CalibrationRecord]
@@ -36,7 +38,7 @@ class _Requested(Generic[AnyFuture]):
 
     def start(self, count: int) -> None:
         """Start to fetch so many of the remaining windows."""
-        for _, window in zip(range(count), self.remaining, strict=False):  # islice has a limit
+        for window in islice(self.remaining, count):
             self.futures[self.fetch(window)] = window
 
     def awaited(self) -> list[AnyFuture]:
@@ -82,7 +84,7 @@ def fetch_windows(
         fetch: Fetches one window.
         concurrency: How many windows are fetched at a time.
         stop: Is set when the generator ends; ``fetch`` is expected to stop then.
-        check: Raises an error where the threads are not, after a fork.
+        check: Raises an error in another process, or in another event loop.
         ordered: Whether to yield in the order of ``windows``, or each as soon as it is there.
 
     Yields:
@@ -137,4 +139,4 @@ async def fetch_windows_async(
         futures = [future for future in requested.futures if future.get_loop() is loop]
         for future in futures:
             future.cancel()
-        await asyncio.gather(*futures, return_exceptions=True)
+        await finish(asyncio.gather(*futures, return_exceptions=True), cancel=False)

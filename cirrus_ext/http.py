@@ -23,7 +23,7 @@ from .clock import Clock
 from .errors import ConfigurationError, InvalidRequestError
 from .problems import record_problems, translate_errors
 from .settings import Settings, is_in_no_proxy
-from .tasks import Result, finish
+from .tasks import Result, cancelled_once, finish
 from .version import __version__
 
 API_KEY_HEADER = "X-Api-Key"
@@ -67,12 +67,12 @@ class _CirrusClient(EnvironmentProxies):
     is_closed: bool
     _slots: Any
     _hook: Callable[[Response], object]
-    _transport_class: type
+    _transport_method: str
 
     def __init__(self, settings: Settings, *, transport: Any, clock: Clock) -> None:
-        if transport is not None and not isinstance(transport, self._transport_class):
-            kind = self._transport_class.__name__
-            raise ConfigurationError(f"transport must be an httpx.{kind}: {transport!r}")
+        if transport is not None and not hasattr(transport, self._transport_method):
+            kind = type(transport).__name__
+            raise ConfigurationError(f"transport must have {self._transport_method}: {kind}")
         workers = settings.max_concurrency
         self._host = urlsplit(settings.base_url).hostname or ""
         with translate_errors():
@@ -81,14 +81,19 @@ class _CirrusClient(EnvironmentProxies):
                 headers={"User-Agent": USER_AGENT, "Accept": "application/json"},
                 timeout=settings.timeout,
                 verify=settings.verify,
-                # `_slots` limits the connections. httpcore would count those that it has lost, too.
-                limits=httpx.Limits(max_connections=None, max_keepalive_connections=workers),
+                limits=httpx.Limits(
+                    max_connections=self._most_connections(workers),
+                    max_keepalive_connections=workers,
+                ),
                 follow_redirects=False,
                 transport=transport,
                 event_hooks={"response": [self._hook]},
             )
         self._client_state = ClientState(settings, clock, self._slots)
         self._process = os.getpid()
+
+    def _most_connections(self, workers: int) -> int | None:
+        return workers
 
     def check_process(self) -> None:
         """Raise ConfigurationError in another process than the one that made the client."""
@@ -125,7 +130,7 @@ class HTTPClient(_CirrusClient, httpx.Client):
     """An httpx client that keeps the promises of its settings, for requests without ``stream``."""
 
     _hook = staticmethod(bodies.prepare_headers)
-    _transport_class = Transport
+    _transport_method = "handle_request"
 
     def __init__(self, settings: Settings, *, transport: Transport | None, clock: Clock) -> None:
         self._slots = threading.BoundedSemaphore(settings.max_concurrency)
@@ -140,7 +145,7 @@ class HTTPClient(_CirrusClient, httpx.Client):
 
         Raises:
             APIStatusError: The last response has another status.
-            APIConnectionError: No whole response came.
+            APIConnectionError: No complete response came.
             APIResponseError: The body of a 2xx cannot be decoded.
         """
         self.check_open()
@@ -199,7 +204,7 @@ class AsyncHTTPClient(_CirrusClient, httpx.AsyncClient):
     """The same as `HTTPClient`, in an event loop."""
 
     _hook = staticmethod(_prepare_headers_async)
-    _transport_class = AsyncTransport
+    _transport_method = "handle_async_request"
 
     def __init__(
         self, settings: Settings, *, transport: AsyncTransport | None, clock: Clock
@@ -211,12 +216,18 @@ class AsyncHTTPClient(_CirrusClient, httpx.AsyncClient):
         if transport is None:
             deadline.wrap_backends(self, deadline.LookUpBackend)
 
+    def _most_connections(self, workers: int) -> int | None:
+        del workers  # the slots are the limit; httpcore would count what a cancellation has lost
+        return None
+
     def check_open(self) -> None:
         """Raise ConfigurationError if closed, or in another process or event loop than before."""
         super().check_open()
-        self._check_loop()
+        self.check_loop()
 
-    def _check_loop(self) -> None:
+    def check_loop(self) -> None:
+        """Raise ConfigurationError in another process or event loop than that of the client."""
+        self.check_process()
         task = None
         with suppress(RuntimeError):  # there is no event loop
             task = asyncio.current_task()
@@ -248,7 +259,7 @@ class AsyncHTTPClient(_CirrusClient, httpx.AsyncClient):
                     await self._wait(call, self._client_state.clock.async_sleep(step.seconds))
                 else:
                     deadline.limit_timeouts(request, step.seconds)
-                    attempt = finish(self._attempt(call, request))
+                    attempt = cancelled_once(self._attempt(call, request))
                     with record_problems(call):
                         call.response = await self._until_closed(attempt, step.seconds)
         return bodies.finished(call)
@@ -292,22 +303,25 @@ class AsyncHTTPClient(_CirrusClient, httpx.AsyncClient):
         """Stop all calls, and close the connections; in a fork, leave both to the first process."""
         if self.is_closed or os.getpid() != self._process:
             return
-        self._check_loop()
+        is_over = self._loop is not None and self._loop.is_closed()
+        if not is_over:
+            self.check_loop()
         self._client_state.closing.set()
-        await finish(self._close(), cancel=False)
-
-    async def _close(self) -> None:
         for limit in list(self._limits):
             with suppress(RuntimeError):  # it has just ended
                 limit.reschedule(0)
-        while self._limits:  # noqa: ASYNC110 - they end within a few iterations of the loop
-            await asyncio.sleep(0)
-        await super().aclose()
+        try:
+            while self._limits:  # noqa: ASYNC110 - they end within a few iterations of the loop
+                await asyncio.sleep(0)
+        finally:
+            with suppress(*[RuntimeError][:is_over]):  # the connections have lost their event loop
+                await finish(super().aclose(), cancel=False)
 
 
 def _is_url(text: str) -> bool:
     with suppress(httpx.InvalidURL):
-        return bool(httpx.URL(text))
+        httpx.URL(text)
+        return True
     return False
 
 

@@ -148,7 +148,9 @@ def _hint(status: int, scope: str | None) -> str | None:
 
 def beginning_of(content: bytes, key: Secret) -> str:
     """Return the beginning of a body as text, without the key."""
-    return key.scrub(content.decode(json.detect_encoding(content), "replace"), BODY_LIMIT)
+    encoding = json.detect_encoding(content)
+    enough = content[: 8 * BODY_LIMIT]  # a character has up to four bytes, and the key goes
+    return key.scrub(enough.decode(encoding, "replace"), BODY_LIMIT)
 
 
 def _one_line(text: str) -> str:

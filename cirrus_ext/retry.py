@@ -105,7 +105,7 @@ class Outcome:
     """The result of one attempt that did not succeed.
 
     Attributes:
-        status: The status of the answer; None if no whole answer came.
+        status: The status of the answer; None if no complete answer came.
         retry_after: Seconds that the server asked to wait, if it did.
         transient: For an attempt without an answer: whether another could do better.
         repeatable: Whether the request may be sent twice at all.

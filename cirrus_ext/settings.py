@@ -110,7 +110,7 @@ def find_api_key(given: Secret | None = None) -> Secret:
 def find_base_url(base_url: str | None) -> str:
     """Return the address of the server: argument, else environment, else the spec's.
 
-    All spellings of an address return the same text.
+    Case, the default port and a final slash make no difference.
 
     Raises:
         ConfigurationError: Not an http or https address, or more than an address.
@@ -122,7 +122,9 @@ def find_base_url(base_url: str | None) -> str:
         raise ConfigurationError(f"{origin} must be a str: {type(base_url).__name__}")
     if {*"@?#"} & {*unquote(base_url)}:
         # Neither parsed nor shown, because it may contain a secret.
-        raise ConfigurationError(f"{origin} must have no user, password, query or fragment")
+        raise ConfigurationError(
+            f"{origin} must have no user, password, query or fragment: no @, ? or #"
+        )
     try:
         parts = urlsplit(base_url)
         whole = parts.scheme in {"http", "https"} and parts.hostname and (parts.port or 443)

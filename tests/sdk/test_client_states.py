@@ -107,11 +107,20 @@ methods_and_aclose = pytest.mark.parametrize(
 
 @methods_and_aclose
 def test_an_async_client_belongs_to_one_event_loop(method: Method) -> None:
+    with asyncio.Runner() as first, asyncio.Runner() as second:
+        shared = async_client()
+        first.run(run(ask, shared))
+
+        with pytest.raises(ConfigurationError, match="another event loop"):
+            second.run(run(method, shared))
+
+
+def test_an_async_client_can_be_closed_after_the_end_of_its_event_loop() -> None:
     shared = async_client()
     asyncio.run(run(ask, shared))
+    asyncio.run(shared.aclose())
 
-    with pytest.raises(ConfigurationError, match="another event loop"):
-        asyncio.run(run(method, shared))
+    assert shared._http.is_closed
 
 
 def test_an_async_history_goes_on_in_the_event_loop_in_which_it_began() -> None:

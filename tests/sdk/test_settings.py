@@ -30,7 +30,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"max_concurrency": 0}, "max_concurrency must be a whole number from 1 to 1000: 0"),
     ({"max_concurrency": 2.0}, "max_concurrency must be a whole number from 1 to 1000: 2.0"),
     ({"max_concurrency": 2**62}, "max_concurrency must be a whole number from 1 to 1000: 46116"),
-    ({"transport": object()}, "BaseTransport: <object object at"),
+    ({"transport": object()}, "must have handle_"),
     ({"retry": 3}, "retry must be a RetryPolicy: 3"),
     ({"retry": None}, "retry must be a RetryPolicy: None"),
     ({"verify": "ca.pem"}, "verify must be True, False or an ssl.SSLContext: 'ca.pem'"),
@@ -51,9 +51,9 @@ def test_a_bad_setting_is_refused_with_name_bound_and_value(
 
 
 def test_a_transport_of_the_other_client_is_refused() -> None:
-    with pytest.raises(ConfigurationError, match=r"must be an httpx\.BaseTransport: <httpx"):
+    with pytest.raises(ConfigurationError, match="must have handle_request: AsyncHTTPTransport"):
         CirrusClient(KEY, transport=cast("Any", httpx.AsyncHTTPTransport()))
-    with pytest.raises(ConfigurationError, match=r"must be an httpx\.AsyncBaseTransport: <httpx"):
+    with pytest.raises(ConfigurationError, match="must have handle_async_request: HTTPTransport"):
         AsyncCirrusClient(KEY, transport=cast("Any", httpx.HTTPTransport()))
 
 
