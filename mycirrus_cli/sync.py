@@ -36,6 +36,12 @@ SERIAL = re.compile(r"[\w-]*\d[\w-]*")  # and not the name of a file, with a dot
 HEAD = re.compile("[0-9a-fA-F]{64}")
 
 
+def _is_serial(word: str, serials: list[str]) -> bool:
+    """Whether ARCHIVE was forgotten: the word is written like a serial number that follows."""
+    shapes = {re.sub("[A-Z]", "A", re.sub(r"\d", "0", one.upper())) for one in (word, *serials[:1])}
+    return SERIAL.fullmatch(word) is not None and len(shapes) == 1
+
+
 def run(options: Namespace) -> int:
     """Bring an archive up to date, or check it.
 
@@ -50,7 +56,7 @@ def run(options: Namespace) -> int:
     if options.check or options.head is not None:
         print(check(path, _head(options)))
         return DONE
-    if SERIAL.fullmatch(options.archive) and not path.exists():
+    if _is_serial(options.archive, options.serials) and not path.exists():
         raise CommandError(
             f"{path}: there is no such archive, and it looks like a serial number; name a file "
             f"first, such as mycirrus sync fleet.db {path}, or ./{path}"

@@ -112,7 +112,7 @@ def _delete_if_new(path: Path, connection: Connection) -> None:
         connection.execute("BEGIN IMMEDIATE")
         if is_new(path):
             if os.name == "nt":
-                connection.close()  # no open file can be deleted, that of another run neither
+                connection.close()  # Windows deletes no open file, so that of another run is safe
             path.resolve().unlink()
 
 
@@ -152,9 +152,10 @@ def _check_header(path: Path, connection: sqlite3.Connection) -> None:
     if application != APPLICATION_ID:
         raise CommandError(f"{path}: is not an archive of mycirrus sync")
     if version != VERSION:
+        advice = "install a newer version" if version > VERSION else "begin another archive"
         raise CommandError(
             f"{path}: is an archive of version {version}, and this program knows version "
-            f"{VERSION}: install a newer version"
+            f"{VERSION}: {advice}"
         )
 
 

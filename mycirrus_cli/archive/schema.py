@@ -10,7 +10,7 @@ All times are texts in UTC with six digits after the second, so that their order
 from dataclasses import dataclass
 
 APPLICATION_ID = 0x4D434152  # "MCAR", in the header of the file
-VERSION = 1  # `PRAGMA user_version`
+VERSION = 2  # `PRAGMA user_version`
 
 # Results of a window: it was answered; or it has no entry although the archive has some in it, and
 # the instrument has none in any other window of the run.

@@ -5,6 +5,7 @@ import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -21,10 +22,10 @@ def foreign(path: Path) -> None:
         connection.execute("CREATE TABLE run (id)")
 
 
-def newer(path: Path) -> None:
+def of_version(version: int, path: Path) -> None:
     Site(path.parent, written("a")).sync(*FIRST)
     with closing(sqlite3.connect(path)) as connection:
-        connection.execute("PRAGMA user_version = 2")
+        connection.execute(f"PRAGMA user_version = {version}")
 
 
 FILES: dict[str, tuple[Callable[[Path], object], str]] = {
@@ -34,7 +35,14 @@ FILES: dict[str, tuple[Callable[[Path], object], str]] = {
     "link": (lambda path: path.symlink_to(path), "fleet.db: is a link that leads nowhere"),
     "text": (lambda path: path.write_text("x" * 5000), "fleet.db: is not an archive"),
     "foreign": (foreign, "fleet.db: is not an archive of mycirrus sync"),
-    "newer": (newer, "fleet.db: is an archive of version 2, and this program knows version 1"),
+    "older": (
+        partial(of_version, 1),
+        "fleet.db: is an archive of version 1, and this program knows version 2: begin",
+    ),
+    "newer": (
+        partial(of_version, 3),
+        "fleet.db: is an archive of version 3, and this program knows version 2: install",
+    ),
 }
 COMMANDS = {
     "sync": ("sync", "fleet.db", *FIRST),

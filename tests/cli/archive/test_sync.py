@@ -63,7 +63,7 @@ def test_an_archive_is_one_file_that_only_its_owner_can_read(site: Site) -> None
     assert list(site.folder.iterdir()) == [site.path]
     assert WINDOWS or stat.S_IMODE(site.path.stat().st_mode) == 0o600
     assert site.query("PRAGMA application_id") == [(0x4D434152,)]
-    assert site.query("PRAGMA user_version") == [(1,)]
+    assert site.query("PRAGMA user_version") == [(2,)]
     assert site.query("PRAGMA journal_mode") == [("delete",)]
 
 
