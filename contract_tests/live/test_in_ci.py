@@ -13,14 +13,24 @@ import pytest
 from contract_tests.api_mutants.catalogue import by_name
 from contract_tests.live.test_programs import CI, check_of, read_until, started
 from mycirrus_contract.live import checks
+from mycirrus_contract.messages import Reply, Request
 from mycirrus_contract.model import QUESTIONS_FILE, load_yaml
 from mycirrus_contract.standin.adapters import Standin, demo_world, serve
+from mycirrus_contract.standin.rules import World
 from mycirrus_contract.standin.switches import Switches
 from tests.support.command import TIMEOUT
 
 
 def from_request(number: int, fault: str) -> dict[str, Any]:
     return {"script": dict.fromkeys(range(number, 40), fault)}
+
+
+class NotFound:
+    """What is at another address."""
+
+    def answer(self, request: Request, world: World, earlier: tuple[Reply, ...]) -> Reply:
+        del request, world, earlier
+        return Reply(404, {"content-type": "text/html"}, b"<p>not here</p>")
 
 
 NEWEST_FIRST = replace(demo_world(), switches=Switches(order="newest first"))
@@ -36,6 +46,7 @@ BACKENDS: dict[str, tuple[dict[str, Any], tuple[int, int], str]] = {
         (2, 2),
         "refused",
     ),
+    "another address": ({"behaviour": NotFound()}, (2, 2), "undecided"),
     "key expires during the run": (from_request(5, "401"), (3, 0), "undecided"),
     "throttled": (from_request(1, "429"), (3, 0), "undecided"),
     "outage": (from_request(1, "503-html"), (3, 0), "undecided"),
@@ -142,29 +153,27 @@ def test_in_another_repository_the_patch_is_for_the_file_of_the_sdk(
 
 
 @pytest.mark.parametrize(
-    ("words", "variables", "line"),
+    ("words", "line"),
     [
-        (["--instruments", "QT123456,QT123456"], {}, "each of them once"),
-        (["--base-url", "mycirrus"], {}, "must be an address such as"),
-        ([], {"GITHUB_OUTPUT": "/dev/full"}, "GITHUB_OUTPUT /dev/full: No space left on device"),
+        (["--instruments", "QT123456,QT123456"], "each of them once"),
+        (["--base-url", "mycirrus"], "must be an address such as"),
     ],
 )
-def test_a_job_that_cannot_run_has_an_error_without_a_serial_and_no_report_of_an_earlier_run(
-    words: list[str],
-    variables: dict[str, str],
-    line: str,
-    tmp_path: Path,
-) -> None:
-    (tmp_path / "junit.xml").write_text("of an earlier run")
-    variables = {"GITHUB_ACTIONS": "true"} | variables
-    done = check_of(Standin(), "--report-dir", str(tmp_path), *words, **variables)
+def test_bad_usage_in_a_job_is_an_error_without_a_serial(words: list[str], line: str) -> None:
+    done = check_of(Standin(), *words, GITHUB_ACTIONS="true")
     (error,) = [one for one in done.stdout.splitlines() if one.startswith("::error ")]
 
     assert done.returncode == 2
     assert line in error
     assert line in done.stderr
     assert "QT123456" not in error + done.stderr
-    assert "of an earlier run" not in [one.read_text("utf-8") for one in tmp_path.iterdir()]
+
+
+def test_a_job_without_its_file_of_outputs_fails() -> None:
+    done = check_of(Standin(), GITHUB_ACTIONS="true", GITHUB_OUTPUT="/dev/full")
+
+    assert done.returncode == 4
+    assert "GITHUB_OUTPUT: No space left on device" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -210,6 +210,8 @@ def test_no_report_is_written_if_something_secret_is_left_in_one(
 ) -> None:
     leaky = {"report.md": lambda run: f"a key: {DEMO_KEY}", "junit.xml": junit}
     monkeypatch.setattr(live, "REPORTS", leaky)
+    (tmp_path / "reports").mkdir()
+    (tmp_path / "reports" / "junit.xml").write_text("of an earlier run")
     done = check_of(Standin(), "--report-dir", str(tmp_path / "reports"))
 
     assert done.returncode == 4

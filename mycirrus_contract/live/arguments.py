@@ -11,7 +11,7 @@ EXIT_CODES = """\
 exit codes:
   0  every promise that was checked holds
   1  a promise is broken, or new drift was found, or an acceptance has expired
-  2  bad usage, or the API refused the key in every answer
+  2  bad usage, or every answer refused the key or is not the API's
   3  undecided: unreachable, throttled, or nothing to look at
   4  the check itself failed: nothing is said of the API"""
 

@@ -69,7 +69,7 @@ def _judged(promise: Promise, evidence: Evidence) -> Judgement:
     except Exception as error:  # noqa: BLE001 - the other promises are judged all the same
         text = f"the check itself failed: {type(error).__name__}"
         return replace(undecided(text, "this is a fault of the check: report it"), crashed=True)
-    if evidence.is_elsewhere and judgement.verdict in {Verdict.BROKEN, Verdict.DRIFT}:
+    if evidence.is_elsewhere and judgement.verdict == Verdict.DRIFT:
         return undecided(judgement.because, CHECK_ADDRESS)
     return judgement
 

@@ -7,9 +7,11 @@ import argparse
 import os
 import sys
 import traceback
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from tempfile import TemporaryFile
 
 from rich.console import Console
 
@@ -76,8 +78,6 @@ def main(arguments: list[str] | None = None) -> int:
     options = command.parse_args(arguments)
     console = _Console()
     try:
-        if options.report_dir:
-            _make_empty(options.report_dir)
         if not options.standin:
             target = _target(options, _key(), find_base_url(options.base_url))
             code = run(console, target)
@@ -99,7 +99,8 @@ def main(arguments: list[str] | None = None) -> int:
 def _failed(code: int, text: str) -> int:
     print(f"mycirrus contract: {text}", file=sys.stderr)
     if is_job():
-        print(annotation("error", "Contract check", text), flush=True)
+        with suppress(OSError):  # standard output cannot be written
+            print(annotation("error", "Contract check", text), flush=True)
     return code
 
 
@@ -133,7 +134,7 @@ def _target(options: argparse.Namespace, api_key: Secret, base_url: str) -> Targ
     except InvalidRequestError as error:  # its text has a serial number, and CI keeps what it reads
         raise ConfigurationError(
             f"--instruments or {INSTRUMENTS_VARIABLE} must be serial numbers with commas between, "
-            f"each of them once and of characters that can be printed"
+            "each of them once and of characters that can be printed"
         ) from error
     end = floor_ms(as_utc("--end", options.end or datetime.now(UTC)))
     start = floor_ms(as_utc("--start", options.start or end - LONGEST_WINDOW))
@@ -182,6 +183,8 @@ def run(console: Console, target: Target) -> int:
         highlight=False,
         markup=False,
     )
+    if target.report_dir is not None:
+        _make_empty(target.report_dir)
     began = floor_ms(datetime.now(UTC))
     probe = Probe(
         target.base_url,
@@ -210,7 +213,10 @@ def run(console: Console, target: Target) -> int:
     if is_job():
         for line in annotations(shown):
             console.print(line, soft_wrap=True, highlight=False, markup=False, emoji=False)
-    write_outputs(shown)
+    try:
+        write_outputs(shown)
+    except OSError as error:
+        return _failed(shown.exit_code or OWN_FAILURE, f"GITHUB_OUTPUT: {error.strerror}")
     return shown.exit_code
 
 
@@ -263,7 +269,7 @@ def reports(
 
 
 def _make_empty(folder: Path) -> None:
-    """Make a folder for the reports, without those of an earlier run.
+    """Make a folder for the reports, and delete those of an earlier run.
 
     Raises:
         ConfigurationError: They cannot be written there.
@@ -272,9 +278,8 @@ def _make_empty(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         for name in FILES:
             (folder / name).unlink(missing_ok=True)
-        trial = folder / ".part"
-        trial.touch()
-        trial.unlink()
+        with TemporaryFile(dir=folder):
+            pass
     except OSError as error:
         raise ConfigurationError(f"--report-dir {folder}: {error.strerror}") from error
 

@@ -13,6 +13,8 @@ from mycirrus_contract.problems import Problem
 from . import plan
 from .exchange import KNOWN_TYPES, OUTAGES, Exchange
 
+NOT_THE_API = {*range(300, 400), 400, 404, 405, 410}
+
 
 class Evidence:
     """The exchanges of a run."""
@@ -66,9 +68,9 @@ class Evidence:
 
     @property
     def is_elsewhere(self) -> bool:
-        """Whether every request got the same status, and not 200: no API is behind the address."""
-        statuses = {one.status for one in self.exchanges}
-        return len(statuses) == 1 and 200 not in statuses
+        """Whether all requests that were answered got one status that says: this is not the API."""
+        told = [one.status for one in self.exchanges if one.status not in OUTAGES | {None}]
+        return len(told) > 1 and len(set(told)) == 1 and told[0] in NOT_THE_API
 
     @property
     def halves(self) -> tuple[Exchange, Exchange, Exchange] | None:

@@ -5,7 +5,6 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from cirrus_ext import ConfigurationError
 from mycirrus_contract.text import brief
 
 from .run import Run
@@ -23,15 +22,12 @@ def write_outputs(run: Run) -> None:
     """Append ``verdict`` and ``counts`` to the file of outputs, in a job on GitHub only.
 
     Raises:
-        ConfigurationError: The file cannot be written.
+        OSError: The file cannot be written.
     """
     path = os.environ.get("GITHUB_OUTPUT")
     if path and is_job():
-        try:
-            with Path(path).open("a", encoding="utf-8") as file:
-                file.write(f"verdict={_verdict(run)}\ncounts={json.dumps(run.counts)}\n")
-        except OSError as error:
-            raise ConfigurationError(f"GITHUB_OUTPUT {path}: {error.strerror}") from error
+        with Path(path).open("a", encoding="utf-8") as file:
+            file.write(f"verdict={_verdict(run)}\ncounts={json.dumps(run.counts)}\n")
 
 
 def _verdict(run: Run) -> str:
@@ -45,7 +41,8 @@ def _verdict(run: Run) -> str:
 def annotations(run: Run) -> Iterator[str]:
     """A line for each finding that does not hold, and for each notice."""
     if run.exit_code == 2:
-        yield annotation("error", "Contract check", "the API refused the key")
+        what = "the API refused the key" if run.is_key_refused else "the address is not the API's"
+        yield annotation("error", "Contract check", what)
     for finding in run.findings:
         level = "error" if finding.judgement.crashed else LEVELS.get(finding.verdict)
         if level is not None:

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from .evidence import Evidence
 from .exchange import Exchange
 from .questions import OpenQuestion
 from .verdicts import Finding, Verdict, exit_code
@@ -55,7 +56,8 @@ class Run:
     def exit_code(self) -> int:
         """0 to 4, as the program exits."""
         code = exit_code(self.findings)
-        return 2 if code == 3 and self.is_key_refused else code
+        is_refused = self.is_key_refused or Evidence(self.exchanges).is_elsewhere
+        return 2 if code == 3 and is_refused else code
 
     @property
     def counts(self) -> dict[Verdict, int]:
