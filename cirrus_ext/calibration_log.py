@@ -33,7 +33,7 @@ class CalibrationRecord:
     """One entry of the calibration log, with the instrument that it belongs to.
 
     Attributes:
-        instrument: The serial number that was asked for; the answer does not name it.
+        instrument: The serial number that was requested; the answer does not name it.
         time: When the entry was made; aware, in UTC. Digits beyond microseconds are cut off.
         user: Who made it; None if it is null or absent.
         message: What was noted; likewise.

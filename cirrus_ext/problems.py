@@ -23,7 +23,7 @@ def translate_errors() -> Generator[None]:
     try:
         yield
     except (ImportError, OSError, ValueError, httpx.InvalidURL) as error:
-        # What is said of an address may have the password of a proxy.
+        # The text about an address may contain the password of a proxy.
         cause = error if isinstance(error, ImportError | OSError) else None
         reason = f"{type(error).__name__}: {error}" if cause else "an address is invalid"
         raise ConfigurationError(

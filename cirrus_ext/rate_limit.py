@@ -18,7 +18,7 @@ import threading
 MIN_FIRST_SAMPLES = 2
 MIN_SAMPLES = 5
 # What is taken of the first rate: at exactly its rate a server with a small burst refuses at once.
-# Later rates are a little low by themselves, because waits are longer than asked.
+# Later rates are a little low by themselves, because waits are longer than requested.
 FIRST_MARGIN = 0.95
 # A pause of more than so many seconds, from an answer to the next request, ends a measurement.
 MAX_PAUSE = 1.0
@@ -38,13 +38,13 @@ class AdaptiveRateLimiter:
         self._cooldown_until = float("-inf")
         self._accepted = 0  # requests since the measurement began
         self._measuring_since = float("inf")
-        self._measuring_until: float | None = None  # when the wait ends that a 429 asked for
+        self._measuring_until: float | None = None  # when the wait ends that a 429 requested
         self._measured: tuple[float, float] | None = None  # requests a second, and when measured
         self._next = float("-inf")
         self._busy_until = float("-inf")  # an answer came, or a wait after a 429 ends
 
     def cooldown_left(self, now: float) -> float:
-        """Return the seconds for which nothing is sent, because a 429 asked for it."""
+        """Return the seconds for which nothing is sent, because a 429 requested it."""
         return max(0.0, self._cooldown_until - now)
 
     def rate(self, now: float) -> float | None:

@@ -120,7 +120,7 @@ def neighbours(received: Received) -> Reply:
 
 @when_good
 def one_of_another(received: Received) -> Reply:
-    """With one entry of an instrument that was not asked for."""
+    """With one entry of an instrument that was not requested."""
     wanted = received.parameters["instruments"]
     strange = _within(received, lambda entry: entry.instrument not in wanted)[:1]
     return written(_within(received, lambda entry: entry.instrument in wanted) + strange)

@@ -108,9 +108,9 @@ def test_a_broken_promise_cannot_be_accepted() -> None:
 def test_a_note_says_what_an_acceptance_does_not_match(
     acceptance: Acceptance, notice: str | None
 ) -> None:
-    said = notices("newest first", acceptance)
+    found_notices = notices("newest first", acceptance)
 
-    assert said == ([f"the acceptance of {acceptance.promise} {notice}"] if notice else [])
+    assert found_notices == ([f"the acceptance of {acceptance.promise} {notice}"] if notice else [])
 
 
 @pytest.mark.parametrize("mutant", ["newest first", "no key needed", "last of two starts"])

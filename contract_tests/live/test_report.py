@@ -230,10 +230,10 @@ def test_a_line_is_whole_in_a_file_and_fits_the_terminal() -> None:
 
 
 def test_only_a_terminal_has_colours_and_no_color_is_honoured() -> None:
-    colour = re.compile(r"\x1b\[(\d;)*3\dm")
+    color = re.compile(r"\x1b\[(\d;)*3\dm")
 
-    assert colour.search(terminal(EVERY, force_terminal=True, color_system="standard"))
-    assert not colour.search(terminal(EVERY, force_terminal=True, _environ={"NO_COLOR": "1"}))
+    assert color.search(terminal(EVERY, force_terminal=True, color_system="standard"))
+    assert not color.search(terminal(EVERY, force_terminal=True, _environ={"NO_COLOR": "1"}))
     assert "\x1b" not in terminal(EVERY)
 
 

@@ -198,7 +198,7 @@ def pytest_configure() -> None:
     watch()
 
 
-def _judged() -> Generator[None, object, object]:
+def _checked() -> Generator[None, object, object]:
     _taken()
     try:
         result = yield
@@ -213,7 +213,7 @@ def _judged() -> Generator[None, object, object]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_setup() -> Generator[None, object, object]:
-    return (yield from _judged())
+    return (yield from _checked())
 
 
 @pytest.hookimpl(wrapper=True)
@@ -221,7 +221,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     """Judge the exchanges of a test, and count the answers outside."""
     _outside.clear()
     try:
-        return (yield from _judged())
+        return (yield from _checked())
     finally:
         if _outside:
             item.user_properties.append((OUTSIDE, len(_outside)))
@@ -229,7 +229,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_teardown() -> Generator[None, object, object]:
-    return (yield from _judged())
+    return (yield from _checked())
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

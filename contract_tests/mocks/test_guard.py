@@ -207,7 +207,7 @@ def test_a_request_without_a_mock_is_named_even_if_the_error_is_caught() -> None
 
 
 def test_violations_are_notes_on_the_error_of_a_failing_test() -> None:
-    outer = mocks._judged()
+    outer = mocks._checked()
     next(outer)
     with collected() as found:
         violations(documented(200), method="POST")
